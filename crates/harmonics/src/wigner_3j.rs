@@ -31,7 +31,7 @@ use crate::coupling::Coupling;
 /// use steerable_harmonics::Wigner3j;
 ///
 /// let cross = Wigner3j::new(1, 1, 1);
-/// assert_eq!(cross.get(0, 1, 2), 1.0 / 6f64.sqrt());
+/// assert_eq!(cross.get(0, 1, 2), (1.0f64 / 6.0).sqrt());
 /// assert_eq!(cross.entries().len(), 6);
 /// assert!(Wigner3j::new(1, 1, 3).is_zero());
 /// ```

@@ -13,9 +13,9 @@ fn reduced_symbol(degrees: [usize; 3], orders: [isize; 3]) -> (Ordering, Ratio) 
 }
 
 #[test]
-fn symbols_equal_the_closed_forms_of_textbooks() {
+fn symbols_equal_known_exact_values() {
     use Ordering::{Equal, Greater, Less};
-    // Varshalovich, Moskalev, Khersonskii, tables of section 8.5, and sympy's wigner_3j.
+    // The small ones follow from ladder operators by hand; the last three are sympy's.
     for (degrees, orders, sign, square) in [
         ([0, 0, 0], [0, 0, 0], Greater, ratio(1, 1)),
         ([0, 1, 1], [0, 0, 0], Less, ratio(1, 3)),
@@ -79,4 +79,44 @@ fn binomials_are_pascals_triangle() {
             assert_eq!(row[k], &above[k - 1] + &above[k]);
         }
     }
+}
+
+/// Compares `x²` with the ratio, exactly; `x` must be positive and normal.
+fn compare_square(x: f64, ratio: &Ratio) -> Ordering {
+    let mantissa = BigUint::from(x.to_bits() & ((1 << 52) - 1) | 1 << 52);
+    let exponent = 2 * ((x.to_bits() >> 52) as i64 - 1075);
+    let square = mantissa.pow(2) * &ratio.denominator;
+    if exponent >= 0 {
+        (square << exponent).cmp(&ratio.numerator)
+    } else {
+        square.cmp(&(&ratio.numerator << -exponent))
+    }
+}
+
+#[test]
+fn roots_lie_within_one_unit_in_the_last_place() {
+    let mut compared = 0;
+    for degrees in [
+        [2, 3, 4],
+        [8, 8, 8],
+        [16, 16, 15],
+        [16, 9, 12],
+        [40, 37, 20],
+    ] {
+        let [l1, l2, l3] = degrees.map(usize::cast_signed);
+        let racah = Racah::new(degrees);
+        for m1 in -l1..=l1 {
+            for m2 in (-l2).max(-l3 - m1)..=l2.min(l3 - m1) {
+                let symbol = racah.symbol([m1, m2, -m1 - m2]);
+                if symbol.sign.is_eq() {
+                    continue;
+                }
+                let root = symbol.square.to_f64().sqrt();
+                assert!(compare_square(root.next_down(), &symbol.square).is_lt());
+                assert!(compare_square(root.next_up(), &symbol.square).is_gt());
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 1000, "{compared}");
 }
