@@ -38,7 +38,7 @@ use crate::{Domain, Normalization, SphericalHarmonics, Wigner3j};
 ///
 /// # Source
 /// N. Thomas et al., Tensor field networks, arXiv:1802.08219; M. Weiler et al., 3D steerable CNNs,
-/// arXiv:1807.02547 (completeness); F. B. Fuchs et al., SE(3)-Transformers, arXiv:2006.10503, eq. 8.
+/// arXiv:1807.02547 (completeness); F. B. Fuchs et al., SE(3)-Transformers, arXiv:2006.10503.
 #[derive(Debug, Clone)]
 pub struct KernelBasis {
     l_in: usize,
