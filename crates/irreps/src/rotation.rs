@@ -160,14 +160,18 @@ impl Rotation {
     }
 
     /// The rotation by `angle` radians about `axis`, counter-clockwise when the axis points at the
-    /// viewer. The axis may have any length but zero.
+    /// viewer. The axis may have any length but zero; the angle 0 does without an axis too, as e3nn
+    /// writes the identity.
     ///
     /// # Errors
-    /// If a number is not finite or the axis is zero.
+    /// If a number is not finite, or the axis is zero and the angle is not.
     pub fn from_axis_angle(axis: [f64; 3], angle: f64) -> Result<Self, RotationError> {
         check_finite(&axis)?;
         check_finite(&[angle])?;
         let largest = largest(&axis);
+        if angle == 0.0 {
+            return Ok(Self::IDENTITY);
+        }
         if largest == 0.0 {
             return Err(RotationError::ZeroAxis);
         }

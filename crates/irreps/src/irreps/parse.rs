@@ -32,6 +32,11 @@ pub(crate) fn blocks(text: &str) -> Result<Vec<MulIrrep>, ParseIrrepsError> {
         reader.peek();
         let start = reader.at;
         let block = reader.block()?;
+        let next = reader.peek();
+        if !matches!(next, None | Some(b'+')) {
+            let (with_parity, without) = ("'+' or the end", "'e', 'o', '+' or the end");
+            return Err(reader.expected(after_irrep(block.irrep, with_parity, without)));
+        }
         let (list, found) = (
             blocks.first().unwrap_or(&block).irrep.group(),
             block.irrep.group(),
@@ -46,15 +51,10 @@ pub(crate) fn blocks(text: &str) -> Result<Vec<MulIrrep>, ParseIrrepsError> {
             .filter(|&dim| isize::try_from(dim).is_ok())
             .ok_or_else(|| reader.error(start, ParseProblem::TotalTooLarge))?;
         blocks.push(block);
-        match reader.peek() {
-            None => return Ok(blocks),
-            Some(b'+') => reader.at += 1,
-            Some(_) => {
-                let irrep = block.irrep;
-                let what = after_irrep(irrep, "'+' or the end", "'e', 'o', '+' or the end");
-                return Err(reader.expected(what));
-            }
+        if next.is_none() {
+            return Ok(blocks);
         }
+        reader.at += 1;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The recursion itself, for as many rotations at once as a SIMD register holds numbers.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd, bytemuck};
 
 use super::offset;
@@ -26,11 +28,12 @@ impl WithSimd for Fill<'_> {
         let batches = self.rotations.chunks(S::F64_LANES);
         for (batch, out) in batches.zip(self.out.chunks_mut(S::F64_LANES * row_len)) {
             load(simd, batch, &mut lanes);
+            store::<S>(&lanes, out, row_len, 0..offset(self.l_max.min(1) + 1));
             for step in self.steps {
                 let (lower, upper) = lanes.split_at_mut(offset(step.l));
                 advance(simd, step, lower, &mut upper[..(2 * step.l + 1).pow(2)]);
+                store::<S>(&lanes, out, row_len, offset(step.l)..offset(step.l + 1));
             }
-            store::<S>(&lanes, out);
         }
     }
 }
@@ -88,13 +91,14 @@ fn advance<S: Simd>(simd: S, step: &Degree, lower: &[S::f64s], d_l: &mut [S::f64
     }
 }
 
-/// Writes one row for each rotation: the transpose of `lanes`.
+/// Writes the entries of a range into the row of each rotation.
 #[inline(always)]
-fn store<S: Simd>(lanes: &[S::f64s], out: &mut [f64]) {
-    let lanes: &[f64] = bytemuck::cast_slice(lanes);
-    for (lane, row) in out.chunks_exact_mut(lanes.len() / S::F64_LANES).enumerate() {
-        for (entry, registers) in row.iter_mut().zip(lanes.chunks_exact(S::F64_LANES)) {
-            *entry = registers[lane];
+fn store<S: Simd>(lanes: &[S::f64s], out: &mut [f64], row_len: usize, range: Range<usize>) {
+    let lanes: &[f64] = bytemuck::cast_slice(&lanes[range.clone()]);
+    for (lane, row) in out.chunks_exact_mut(row_len).enumerate() {
+        let registers = lanes.chunks_exact(S::F64_LANES);
+        for (entry, register) in row[range.clone()].iter_mut().zip(registers) {
+            *entry = register[lane];
         }
     }
 }
