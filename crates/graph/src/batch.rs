@@ -61,12 +61,21 @@ impl Graph {
         let first_edge = self.num_edges() as u32;
         let edges = 0..graph.num_edges() as u32;
 
-        self.node_offsets.extend(graph.node_offsets[1..].iter().map(|&node| first_node + node));
-        self.src.extend(graph.src.iter().map(|&node| first_node + node));
-        self.dst.extend(graph.dst.iter().map(|&node| first_node + node));
-        self.row_offsets.extend(graph.row_offsets[1..].iter().map(|&edge| first_edge + edge));
-        self.src_offsets.extend(graph.src_offsets[1..].iter().map(|&edge| first_edge + edge));
-        self.edges_by_src.extend(graph.edges_by_src.iter().map(|&edge| first_edge + edge));
+        self.node_offsets.extend(
+            graph.node_offsets[1..]
+                .iter()
+                .map(|&node| first_node + node),
+        );
+        self.src
+            .extend(graph.src.iter().map(|&node| first_node + node));
+        self.dst
+            .extend(graph.dst.iter().map(|&node| first_node + node));
+        self.row_offsets
+            .extend(graph.row_offsets[1..].iter().map(|&edge| first_edge + edge));
+        self.src_offsets
+            .extend(graph.src_offsets[1..].iter().map(|&edge| first_edge + edge));
+        self.edges_by_src
+            .extend(graph.edges_by_src.iter().map(|&edge| first_edge + edge));
         if let Some(order) = &mut self.order {
             match &graph.order {
                 Some(own) => order.extend(own.iter().map(|&edge| first_edge + edge)),

@@ -28,6 +28,7 @@ pub struct Cell {
     vectors: [[f64; 3]; 3],
     periodicity: [Periodicity; 3],
     dual: [[f64; 3]; 3],
+    volume: f64,
 }
 
 impl Cell {
@@ -36,10 +37,7 @@ impl Cell {
     /// # Errors
     /// [`GraphError::SingularCell`] when the periodic vectors are not finite, shorter than 1e-150,
     /// longer than 1e150 or so nearly dependent that the volume is below 1e-8 of a box's.
-    pub fn new(
-        vectors: [[f64; 3]; 3],
-        periodicity: [Periodicity; 3],
-    ) -> Result<Self, GraphError> {
+    pub fn new(vectors: [[f64; 3]; 3], periodicity: [Periodicity; 3]) -> Result<Self, GraphError> {
         let lengths = vectors.map(|vector| norm2(vector).sqrt());
         let mut unit: [Option<[f64; 3]>; 3] = std::array::from_fn(|axis| {
             (periodicity[axis] == Periodicity::Periodic)
@@ -47,25 +45,37 @@ impl Cell {
         });
         complete_with_normals(&mut unit);
         let [a, b, c] = unit.map(Option::unwrap_or_default);
-        let relative_volume = dot(a, cross(b, c));
-        let periodic_lengths = lengths
-            .iter()
-            .zip(periodicity)
-            .filter(|(_, periodicity)| *periodicity == Periodicity::Periodic);
-        let usable = periodic_lengths.into_iter().all(|(length, _)| (1e-150..1e150).contains(length));
-        if !(usable && relative_volume.abs() >= SMALLEST_RELATIVE_VOLUME) {
+        let usable =
+            periodic_axes(periodicity).all(|axis| (1e-150..1e150).contains(&lengths[axis]));
+        let determinant = dot(a, cross(b, c));
+        let relative_volume = if usable && determinant.is_finite() {
+            determinant.abs()
+        } else {
+            0.0
+        };
+        if relative_volume < SMALLEST_RELATIVE_VOLUME {
+            let limit = SMALLEST_RELATIVE_VOLUME;
             return Err(GraphError::SingularCell {
                 vectors,
-                relative_volume: if usable { relative_volume.abs() } else { 0.0 },
-                limit: SMALLEST_RELATIVE_VOLUME,
+                relative_volume,
+                limit,
             });
         }
         let normals = [cross(b, c), cross(c, a), cross(a, b)];
         let dual = std::array::from_fn(|axis| match periodicity[axis] {
             Periodicity::Open => [0.0; 3],
-            Periodicity::Periodic => normals[axis].map(|x| x / relative_volume / lengths[axis]),
+            Periodicity::Periodic => normals[axis].map(|x| x / determinant / lengths[axis]),
         });
-        Ok(Self { vectors, periodicity, dual })
+        let box_volume: f64 = periodic_axes(periodicity)
+            .map(|axis| lengths[axis])
+            .product();
+        let volume = box_volume * relative_volume;
+        Ok(Self {
+            vectors,
+            periodicity,
+            dual,
+            volume,
+        })
     }
 
     /// A cell that repeats along all three vectors.
@@ -101,8 +111,12 @@ impl Cell {
     }
 
     pub(crate) fn periodic_axes(&self) -> impl Iterator<Item = usize> {
-        let periodicity = self.periodicity;
-        (0..3).filter(move |&axis| periodicity[axis] == Periodicity::Periodic)
+        periodic_axes(self.periodicity)
+    }
+
+    /// Volume, area, length or 1: what the periodic vectors span.
+    pub(crate) fn volume(&self) -> f64 {
+        self.volume
     }
 
     /// Coordinates in units of the lattice vectors; 0 along open ones.
@@ -118,6 +132,10 @@ impl Cell {
     pub(crate) fn lengths(&self) -> [f64; 3] {
         self.vectors.map(|vector| norm2(vector).sqrt())
     }
+}
+
+fn periodic_axes(periodicity: [Periodicity; 3]) -> impl Iterator<Item = usize> {
+    (0..3).filter(move |&axis| periodicity[axis] == Periodicity::Periodic)
 }
 
 /// Fills the open directions with unit vectors at right angles to all others.
@@ -137,7 +155,10 @@ fn complete_with_normals(unit: &mut [Option<[f64; 3]>; 3]) {
 
 /// A unit vector at right angles to `v`, by way of the axis `v` is least along.
 fn any_normal(v: [f64; 3]) -> [f64; 3] {
-    let least = (1..3).fold(0, |best, k| if v[k].abs() < v[best].abs() { k } else { best });
+    let least = (1..3).fold(
+        0,
+        |best, k| if v[k].abs() < v[best].abs() { k } else { best },
+    );
     let mut axis = [0.0; 3];
     axis[least] = 1.0;
     normalized(cross(v, axis))
@@ -168,7 +189,10 @@ struct CellAsWritten {
 
 impl From<Cell> for CellAsWritten {
     fn from(cell: Cell) -> Self {
-        Self { vectors: cell.vectors, periodicity: cell.periodicity }
+        Self {
+            vectors: cell.vectors,
+            periodicity: cell.periodicity,
+        }
     }
 }
 

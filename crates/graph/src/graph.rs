@@ -34,13 +34,19 @@ pub(crate) struct PeriodicEdges {
 impl Graph {
     /// A single graph from its rows of sources, each already sorted.
     pub(crate) fn from_rows(rows: Rows<u32>) -> Self {
-        let Rows { offsets: row_offsets, entries: src } = rows;
+        let Rows {
+            offsets: row_offsets,
+            entries: src,
+        } = rows;
         let num_nodes = row_offsets.len() - 1;
         let mut dst = Vec::with_capacity(src.len());
         for (node, row) in (0u32..).zip(row_offsets.windows(2)) {
             dst.resize(row[1] as usize, node);
         }
-        let Grouped { offsets: src_offsets, members: edges_by_src } = group(&src, num_nodes);
+        let Grouped {
+            offsets: src_offsets,
+            members: edges_by_src,
+        } = group(&src, num_nodes);
         Self {
             node_offsets: vec![0, num_nodes as u32],
             src,
@@ -134,7 +140,10 @@ impl Graph {
     /// `[num_nodes]`
     #[must_use]
     pub fn in_degrees(&self) -> Vec<u32> {
-        self.row_offsets.windows(2).map(|row| row[1] - row[0]).collect()
+        self.row_offsets
+            .windows(2)
+            .map(|row| row[1] - row[0])
+            .collect()
     }
 
     /// Where the caller's edges went: edge `e` of the graph is edge `order[e]` of the list given
@@ -194,10 +203,13 @@ impl Graph {
         let ends = self.src.iter().zip(&self.dst);
         let pairs = ends.map(|(&src, &dst)| (positions[src as usize], positions[dst as usize]));
         match self.shifts() {
-            None => pairs.map(|(src, dst)| relative(dst, src, [0.0; 3])).collect(),
-            Some(shifts) => {
-                pairs.zip(shifts).map(|((src, dst), &shift)| relative(dst, src, shift)).collect()
-            }
+            None => pairs
+                .map(|(src, dst)| relative(dst, src, [0.0; 3]))
+                .collect(),
+            Some(shifts) => pairs
+                .zip(shifts)
+                .map(|((src, dst), &shift)| relative(dst, src, shift))
+                .collect(),
         }
     }
 }

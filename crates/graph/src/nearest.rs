@@ -31,7 +31,11 @@ impl Graph {
             return Self::try_complete(positions.len());
         }
         crate::topology::check_num_edges((positions.len() as u64).saturating_mul(k as u64))?;
-        Ok(Self::from_rows(nearest_rows(&KdTree::new(positions), k, f64::INFINITY)?))
+        Ok(Self::from_rows(nearest_rows(
+            &KdTree::new(positions),
+            k,
+            f64::INFINITY,
+        )?))
     }
 }
 

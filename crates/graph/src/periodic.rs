@@ -6,6 +6,8 @@
 //! radius many times the cell. The search radius is widened by a bound of the rounding of the
 //! wrapping; what it finds is then judged by the positions as given.
 
+use std::f64::consts::PI;
+
 use crate::graph::{PeriodicEdges, relative};
 use crate::rows::{Rows, search_rows};
 use crate::topology::check_num_edges;
@@ -60,32 +62,42 @@ impl Graph {
         let tree = KdTree::new(&wrapped.positions);
         check_num_edges(at_least(&tree, &wrapped, cell, config.radius))?;
 
-        let rows = search_rows(&tree, Vec::new, |candidates: &mut Vec<Candidate>, query, row| {
-            let dst = query.index as usize;
-            let own = Source { node: query.index, image: [0; 3] };
-            for cells in reach.images(wrapped.fractions[dst]) {
-                let offset = cell.translation(cells.map(f64::from));
-                let center = std::array::from_fn(|k| query.position[k] - offset[k]);
-                tree.within(center, reach.radius * reach.radius, |item| {
-                    let src = item.index as usize;
-                    let (to, from) = (wrapped.cells[dst], wrapped.cells[src]);
-                    let image = std::array::from_fn(|axis| cells[axis] + to[axis] - from[axis]);
-                    let source = Source { node: item.index, image };
-                    let distance2 =
-                        norm2(relative(positions[dst], positions[src], cell.shift(image)));
-                    if distance2 <= config.radius * config.radius && source != own {
-                        candidates.push(Candidate { distance2, source });
-                    }
-                });
-            }
-            if let Some(max_neighbours) = config.max_neighbours {
-                candidates.sort_unstable_by(Candidate::nearer);
-                candidates.truncate(max_neighbours);
-            }
-            let start = row.len();
-            row.extend(candidates.drain(..).map(|candidate| candidate.source));
-            row[start..].sort_unstable();
-        })?;
+        let rows = search_rows(
+            &tree,
+            Vec::new,
+            |candidates: &mut Vec<Candidate>, query, row| {
+                let dst = query.index as usize;
+                let own = Source {
+                    node: query.index,
+                    image: [0; 3],
+                };
+                for cells in reach.images(wrapped.fractions[dst]) {
+                    let offset = cell.translation(cells.map(f64::from));
+                    let center = std::array::from_fn(|k| query.position[k] - offset[k]);
+                    tree.within(center, reach.radius * reach.radius, |item| {
+                        let src = item.index as usize;
+                        let (to, from) = (wrapped.cells[dst], wrapped.cells[src]);
+                        let image = std::array::from_fn(|axis| cells[axis] + to[axis] - from[axis]);
+                        let source = Source {
+                            node: item.index,
+                            image,
+                        };
+                        let distance2 =
+                            norm2(relative(positions[dst], positions[src], cell.shift(image)));
+                        if distance2 <= config.radius * config.radius && source != own {
+                            candidates.push(Candidate { distance2, source });
+                        }
+                    });
+                }
+                if let Some(max_neighbours) = config.max_neighbours {
+                    candidates.sort_unstable_by(Candidate::nearer);
+                    candidates.truncate(max_neighbours);
+                }
+                let start = row.len();
+                row.extend(candidates.drain(..).map(|candidate| candidate.source));
+                row[start..].sort_unstable();
+            },
+        )?;
         Ok(Self::from_periodic_rows(rows, cell))
     }
 
@@ -93,8 +105,14 @@ impl Graph {
         let images: Vec<[i32; 3]> = rows.entries.iter().map(|source| source.image).collect();
         let shifts = images.iter().map(|&image| cell.shift(image)).collect();
         let entries = rows.entries.iter().map(|source| source.node).collect();
-        let graph = Self::from_rows(Rows { offsets: rows.offsets, entries });
-        Self { periodic: Some(PeriodicEdges { images, shifts }), ..graph }
+        let graph = Self::from_rows(Rows {
+            offsets: rows.offsets,
+            entries,
+        });
+        Self {
+            periodic: Some(PeriodicEdges { images, shifts }),
+            ..graph
+        }
     }
 }
 
@@ -113,7 +131,9 @@ struct Candidate {
 
 impl Candidate {
     fn nearer(&self, other: &Self) -> std::cmp::Ordering {
-        self.distance2.total_cmp(&other.distance2).then(self.source.cmp(&other.source))
+        self.distance2
+            .total_cmp(&other.distance2)
+            .then(self.source.cmp(&other.source))
     }
 }
 
@@ -143,7 +163,11 @@ impl Wrapped {
             let fractions = cell.fractions(position);
             let cells = fractions.map(f64::floor);
             if let Some(&far) = cells.iter().find(|cells| cells.abs() > MOST_CELLS_AWAY) {
-                return Err(GraphError::FarFromCell { node, cells: far, limit: MOST_CELLS_AWAY });
+                return Err(GraphError::FarFromCell {
+                    node,
+                    cells: far,
+                    limit: MOST_CELLS_AWAY,
+                });
             }
             let translation = cell.translation(cells);
             let size = norm2(position).sqrt();
@@ -154,8 +178,12 @@ impl Wrapped {
                     wrapped.fraction_magnitude.max(size / spacings[axis] + 1.0);
             }
             wrapped.magnitude = wrapped.magnitude.max(magnitude);
-            wrapped.positions.push(std::array::from_fn(|k| position[k] - translation[k]));
-            wrapped.fractions.push(std::array::from_fn(|axis| fractions[axis] - cells[axis]));
+            wrapped
+                .positions
+                .push(std::array::from_fn(|k| position[k] - translation[k]));
+            wrapped
+                .fractions
+                .push(std::array::from_fn(|axis| fractions[axis] - cells[axis]));
             wrapped.cells.push(cells.map(|cells| cells as i32));
         }
         Ok(wrapped)
@@ -163,12 +191,15 @@ impl Wrapped {
 
     /// The smallest and largest coordinates of some points.
     fn bounds(points: &[[f64; 3]]) -> [[f64; 3]; 2] {
-        points.iter().fold([[f64::INFINITY; 3], [f64::NEG_INFINITY; 3]], |[low, high], point| {
-            [
-                std::array::from_fn(|axis| low[axis].min(point[axis])),
-                std::array::from_fn(|axis| high[axis].max(point[axis])),
-            ]
-        })
+        points.iter().fold(
+            [[f64::INFINITY; 3], [f64::NEG_INFINITY; 3]],
+            |[low, high], point| {
+                [
+                    std::array::from_fn(|axis| low[axis].min(point[axis])),
+                    std::array::from_fn(|axis| high[axis].max(point[axis])),
+                ]
+            },
+        )
     }
 }
 
@@ -191,7 +222,11 @@ impl Reach {
             let cells = radius / spacings[axis];
             if cells > MOST_CELLS_SPANNED {
                 let limit = MOST_CELLS_SPANNED;
-                return Err(GraphError::RadiusSpansTooManyCells { radius, cells, limit });
+                return Err(GraphError::RadiusSpansTooManyCells {
+                    radius,
+                    cells,
+                    limit,
+                });
             }
             magnitude += (cells + 2.0) * lengths[axis];
             periodic[axis] = true;
@@ -220,31 +255,42 @@ impl Reach {
         });
         first.flat_map(move |a| {
             let third = third.clone();
-            second.clone().flat_map(move |b| third.clone().map(move |c| [a, b, c]))
+            second
+                .clone()
+                .flat_map(move |b| third.clone().map(move |c| [a, b, c]))
         })
     }
 }
 
 /// A lower bound of the number of edges, to refuse early what cannot be stored.
 ///
-/// Image 0 alone has the pairs the tree counts. And when the radius exceeds the diagonal `d` of
-/// the wrapped points, each ordered pair has all images with `|n_i| |a_i| <= (radius - d) / 3`.
+/// Image 0 alone has the pairs the tree counts. Beyond that, let `u` be the diagonal of the box
+/// around the wrapped points and `d` the diameter of the cell: the cells whose corner is nearer
+/// than `radius - u` cover the ball of radius `radius - u - d`, so each ordered pair has at least
+/// as many images as there are cell volumes in that ball.
 fn at_least(tree: &KdTree, wrapped: &Wrapped, cell: &Cell, radius: f64) -> u64 {
     let surely = radius - ROUNDING * (wrapped.magnitude + radius);
     if wrapped.positions.is_empty() || surely <= 0.0 {
         return 0;
     }
     let [low, high] = Wrapped::bounds(&wrapped.positions);
-    let diagonal = norm2(std::array::from_fn(|axis| high[axis] - low[axis])).sqrt();
-    let left = (surely - diagonal) * (1.0 - ROUNDING);
-    if left < 0.0 {
+    let across = norm2(std::array::from_fn(|axis| high[axis] - low[axis])).sqrt();
+    let lengths = cell.lengths();
+    let left = surely - across - cell.periodic_axes().map(|axis| lengths[axis]).sum::<f64>();
+    if left <= 0.0 {
         return tree.pairs_within_at_least(surely * surely);
     }
-    let lengths = cell.lengths();
-    let images: u128 = cell
-        .periodic_axes()
-        .map(|axis| 2 * (left / 3.0 / lengths[axis]).floor() as u128 + 1)
-        .product();
-    let nodes = wrapped.positions.len() as u128;
-    u64::try_from(nodes * nodes * images - nodes).unwrap_or(u64::MAX)
+    let ball = match cell.periodic_axes().count() {
+        0 => 1.0,
+        1 => 2.0 * left,
+        2 => PI * left.powi(2),
+        _ => 4.0 / 3.0 * PI * left.powi(3),
+    };
+    let images = (ball / cell.volume() * (1.0 - ROUNDING)).floor();
+    let nodes = wrapped.positions.len() as f64;
+    // Float to integer conversion saturates.
+    ((nodes * nodes * images - nodes) * (1.0 - ROUNDING)).floor() as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,11 @@ pub(crate) fn check(positions: &[[f64; 3]]) -> Result<(), GraphError> {
             return Err(GraphError::PositionNotFinite { node, position });
         }
         if position.iter().any(|x| x.abs() > LARGEST) {
-            return Err(GraphError::PositionTooLarge { node, position, limit: LARGEST });
+            return Err(GraphError::PositionTooLarge {
+                node,
+                position,
+                limit: LARGEST,
+            });
         }
     }
     Ok(())

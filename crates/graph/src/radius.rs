@@ -35,13 +35,19 @@ impl RadiusConfig {
     /// All neighbours within `radius`.
     #[must_use]
     pub fn new(radius: f64) -> Self {
-        Self { radius, max_neighbours: None }
+        Self {
+            radius,
+            max_neighbours: None,
+        }
     }
 
     /// Keeps the nearest `max_neighbours` of them; ties go to the smaller index, then image.
     #[must_use]
     pub fn with_max_neighbours(self, max_neighbours: usize) -> Self {
-        Self { max_neighbours: Some(max_neighbours), ..self }
+        Self {
+            max_neighbours: Some(max_neighbours),
+            ..self
+        }
     }
 
     /// Refuses what cannot be meant.
@@ -88,7 +94,11 @@ impl Graph {
         let radius2 = config.radius * config.radius;
         let tree = KdTree::new(positions);
         if let Some(max_neighbours) = config.max_neighbours {
-            return Ok(Self::from_rows(nearest_rows(&tree, max_neighbours, radius2)?));
+            return Ok(Self::from_rows(nearest_rows(
+                &tree,
+                max_neighbours,
+                radius2,
+            )?));
         }
         crate::topology::check_num_edges(tree.pairs_within_at_least(radius2))?;
         let rows = search_rows(

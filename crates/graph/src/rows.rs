@@ -45,22 +45,33 @@ where
     let total = AtomicU64::new(0);
     let run = |queries: &[Item]| -> Result<Task<T>, GraphError> {
         let mut state = scratch();
-        let mut task = Task { ends: Vec::with_capacity(queries.len()), entries: Vec::new() };
+        let mut task = Task {
+            ends: Vec::with_capacity(queries.len()),
+            entries: Vec::new(),
+        };
         for query in queries {
             search(&mut state, query, &mut task.entries);
             task.ends.push(task.entries.len());
         }
         let found = task.entries.len() as u64;
         if total.fetch_add(found, Ordering::Relaxed) + found > limit {
-            return Err(GraphError::TooManyEdges { at_least: limit + 1 });
+            return Err(GraphError::TooManyEdges {
+                at_least: limit + 1,
+            });
         }
         Ok(task)
     };
     let items = tree.items();
     let tasks: Vec<Task<T>> = if items.len() < PARALLEL_QUERIES {
-        items.chunks(TASK_QUERIES).map(run).collect::<Result<_, _>>()?
+        items
+            .chunks(TASK_QUERIES)
+            .map(run)
+            .collect::<Result<_, _>>()?
     } else {
-        items.par_chunks(TASK_QUERIES).map(run).collect::<Result<_, _>>()?
+        items
+            .par_chunks(TASK_QUERIES)
+            .map(run)
+            .collect::<Result<_, _>>()?
     };
     Ok(in_node_order(items, &tasks))
 }
@@ -72,7 +83,11 @@ where
     let found = |place: usize| {
         let task = &tasks[place / TASK_QUERIES];
         let within = place % TASK_QUERIES;
-        let start = if within == 0 { 0 } else { task.ends[within - 1] };
+        let start = if within == 0 {
+            0
+        } else {
+            task.ends[within - 1]
+        };
         &task.entries[start..task.ends[within]]
     };
     let mut places = vec![0u32; items.len()];
@@ -89,7 +104,10 @@ where
     let mut blocks = Vec::with_capacity(items.len().div_ceil(TASK_ROWS));
     let mut rest = entries.as_mut_slice();
     for places in places.chunks(TASK_ROWS) {
-        let len = places.iter().map(|&place| found(place as usize).len()).sum();
+        let len = places
+            .iter()
+            .map(|&place| found(place as usize).len())
+            .sum();
         let (block, after) = rest.split_at_mut(len);
         blocks.push((places, block));
         rest = after;

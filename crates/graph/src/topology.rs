@@ -45,17 +45,26 @@ impl Graph {
         check_num_edges(edges.len() as u64)?;
         for (index, &edge) in edges.iter().enumerate() {
             if edge.src.max(edge.dst) as usize >= num_nodes {
-                return Err(GraphError::EdgeOutOfRange { index, edge, num_nodes });
+                return Err(GraphError::EdgeOutOfRange {
+                    index,
+                    edge,
+                    num_nodes,
+                });
             }
         }
         let sources: Vec<u32> = edges.iter().map(|edge| edge.src).collect();
         let destinations: Vec<u32> = edges.iter().map(|edge| edge.dst).collect();
         let by_src = group(&sources, num_nodes).members;
-        let Grouped { offsets, members: order } =
-            group_in_order(&destinations, num_nodes, by_src.into_iter());
+        let Grouped {
+            offsets,
+            members: order,
+        } = group_in_order(&destinations, num_nodes, by_src.into_iter());
         let entries = order.iter().map(|&edge| sources[edge as usize]).collect();
         let graph = Self::from_rows(Rows { offsets, entries });
-        Ok(Self { order: Some(order), ..graph })
+        Ok(Self {
+            order: Some(order),
+            ..graph
+        })
     }
 
     /// The graph in which every node hears every other node, `n (n - 1)` edges.

@@ -53,12 +53,19 @@ struct Node {
 }
 
 impl Node {
-    const EMPTY: Self =
-        Self { low: [f64::INFINITY; 3], high: [f64::NEG_INFINITY; 3], min_index: u32::MAX };
+    const EMPTY: Self = Self {
+        low: [f64::INFINITY; 3],
+        high: [f64::NEG_INFINITY; 3],
+        min_index: u32::MAX,
+    };
 
     fn around(items: &[Item]) -> Self {
         items.iter().fold(Self::EMPTY, |node, item| {
-            node.merge(&Self { low: item.position, high: item.position, min_index: item.index })
+            node.merge(&Self {
+                low: item.position,
+                high: item.position,
+                min_index: item.index,
+            })
         })
     }
 
@@ -72,13 +79,21 @@ impl Node {
 
     fn longest_axis(&self) -> usize {
         let extent: [f64; 3] = std::array::from_fn(|axis| self.high[axis] - self.low[axis]);
-        (1..3).fold(0, |best, axis| if extent[axis] > extent[best] { axis } else { best })
+        (1..3).fold(0, |best, axis| {
+            if extent[axis] > extent[best] {
+                axis
+            } else {
+                best
+            }
+        })
     }
 
     /// No point of the box is nearer than this.
     fn nearest2(&self, point: [f64; 3]) -> f64 {
         norm2(std::array::from_fn(|axis| {
-            (self.low[axis] - point[axis]).max(point[axis] - self.high[axis]).max(0.0)
+            (self.low[axis] - point[axis])
+                .max(point[axis] - self.high[axis])
+                .max(0.0)
         }))
     }
 
@@ -99,7 +114,9 @@ impl Node {
     /// No two points of the boxes are nearer to each other than this.
     fn nearest2_between(&self, other: &Self) -> f64 {
         norm2(std::array::from_fn(|axis| {
-            (self.low[axis] - other.high[axis]).max(other.low[axis] - self.high[axis]).max(0.0)
+            (self.low[axis] - other.high[axis])
+                .max(other.low[axis] - self.high[axis])
+                .max(0.0)
         }))
     }
 }
@@ -117,21 +134,38 @@ pub(crate) struct KdTree {
 impl KdTree {
     /// Builds the tree; positions must be finite and at most `u32::MAX` in number.
     pub(crate) fn new(positions: &[[f64; 3]]) -> Self {
-        let mut items: Vec<Item> =
-            (0u32..).zip(positions).map(|(index, &position)| Item { position, index }).collect();
-        let depth = items.len().div_ceil(LEAF_SIZE).next_power_of_two().trailing_zeros();
-        let ranges = Ranges { len: items.len(), depth };
+        let mut items: Vec<Item> = (0u32..)
+            .zip(positions)
+            .map(|(index, &position)| Item { position, index })
+            .collect();
+        let depth = items
+            .len()
+            .div_ceil(LEAF_SIZE)
+            .next_power_of_two()
+            .trailing_zeros();
+        let ranges = Ranges {
+            len: items.len(),
+            depth,
+        };
         arrange(&mut items, ranges, 1);
 
         let leaves = 1usize << depth;
         let mut nodes = vec![Node::EMPTY; 2 * leaves];
-        nodes[leaves..].par_iter_mut().with_min_len(1024).enumerate().for_each(|(place, node)| {
-            *node = Node::around(&items[ranges.of(leaves + place)]);
-        });
+        nodes[leaves..]
+            .par_iter_mut()
+            .with_min_len(1024)
+            .enumerate()
+            .for_each(|(place, node)| {
+                *node = Node::around(&items[ranges.of(leaves + place)]);
+            });
         for id in (1..leaves).rev() {
             nodes[id] = nodes[2 * id].merge(&nodes[2 * id + 1]);
         }
-        Self { items, nodes, depth }
+        Self {
+            items,
+            nodes,
+            depth,
+        }
     }
 
     /// The points, neighbours in space near each other.
@@ -241,7 +275,11 @@ impl KdTree {
     }
 
     fn items_below(&self, id: usize) -> &[Item] {
-        &self.items[Ranges { len: self.items.len(), depth: self.depth }.of(id)]
+        &self.items[Ranges {
+            len: self.items.len(),
+            depth: self.depth,
+        }
+        .of(id)]
     }
 }
 
@@ -271,13 +309,21 @@ fn arrange(items: &mut [Item], ranges: Ranges, id: usize) {
     let axis = Node::around(items).longest_axis();
     let middle = ranges.of(2 * id).len();
     items.select_nth_unstable_by(middle, |a, b| {
-        a.position[axis].total_cmp(&b.position[axis]).then(a.index.cmp(&b.index))
+        a.position[axis]
+            .total_cmp(&b.position[axis])
+            .then(a.index.cmp(&b.index))
     });
     let (left, right) = items.split_at_mut(middle);
     if left.len() > PARALLEL_SIZE {
-        rayon::join(|| arrange(left, ranges, 2 * id), || arrange(right, ranges, 2 * id + 1));
+        rayon::join(
+            || arrange(left, ranges, 2 * id),
+            || arrange(right, ranges, 2 * id + 1),
+        );
     } else {
         arrange(left, ranges, 2 * id);
         arrange(right, ranges, 2 * id + 1);
     }
 }
+
+#[cfg(test)]
+mod tests;
