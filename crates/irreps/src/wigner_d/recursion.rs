@@ -1,5 +1,8 @@
 //! The recursion itself, for as many rotations at once as a SIMD register holds numbers.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd, bytemuck};
@@ -28,6 +31,7 @@ impl WithSimd for Fill<'_> {
         let batches = self.rotations.chunks(S::F64_LANES);
         for (batch, out) in batches.zip(self.out.chunks_mut(S::F64_LANES * row_len)) {
             load(simd, batch, &mut lanes);
+            // A degree leaves for memory as soon as it is known, while the next one is computed.
             store::<S>(&lanes, out, row_len, 0..offset(self.l_max.min(1) + 1));
             for step in self.steps {
                 let (lower, upper) = lanes.split_at_mut(offset(step.l));
