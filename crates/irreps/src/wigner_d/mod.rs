@@ -29,8 +29,8 @@ use table::Degree;
 /// but their last digits depend on whether the processor has fused multiply-add.
 ///
 /// # Source
-/// Ivanic and Ruedenberg, J. Phys. Chem. 100 (1996) 6342, eq. 8.1, with the errata in
-/// J. Phys. Chem. A 102 (1998) 9099, table 2.
+/// Ivanic and Ruedenberg, J. Phys. Chem. 100 (1996) 6342, eq. 8.1, with the corrections in
+/// J. Phys. Chem. A 102 (1998) 9099.
 ///
 /// ```
 /// use steerable_irreps::{Rotation, WignerD};
