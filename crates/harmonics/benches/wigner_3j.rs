@@ -1,5 +1,6 @@
 //! Cold time of 3j symbols: every call computes its table from nothing, since nothing is cached.
-//! The yardstick is the `wigners` crate (complex basis, no real entries), its cache cleared.
+//! The yardstick is the `wigners` crate: complex symbols without the change of basis, its cache
+//! cleared before each run but shared, within a run, by tables that are permutations of each other.
 
 use divan::black_box;
 use steerable_harmonics::Wigner3j;
