@@ -1,0 +1,7 @@
+//! The test kit tested: honest layers pass, broken ones fail, and the kit keeps its own promises.
+
+mod broken_layers_fail;
+mod gradients;
+mod honest_layers_pass;
+mod layers;
+mod the_kit;
