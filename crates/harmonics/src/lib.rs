@@ -32,8 +32,13 @@
 mod clebsch_gordan;
 mod coupling;
 mod exact;
+mod kernel_basis;
+mod spherical_harmonics;
+pub mod plan;
 mod wigner_3j;
 
 pub use clebsch_gordan::ClebschGordan;
 pub use coupling::{Coupling, Entry};
+pub use kernel_basis::KernelBasis;
+pub use spherical_harmonics::{Domain, Normalization, Real, SphericalHarmonics, Threads};
 pub use wigner_3j::Wigner3j;
