@@ -48,15 +48,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The second report ends in lines like these:
+//! The second report says, with ten lines left out here:
 //!
 //! ```text
 //! equivariance of absolute: FAILED
-//!    -> 1x0e + 1x1o
-//!   f64, seed 0, 8 trials, 187 evaluations
+//!   no features -> 1x0e + 1x1o
+//!   f64, seed 0, 8 trials, 166 evaluations
+//!   amplification of rounding: 1.0 (1x0e) 1.2 (1x1o)
 //!   property        output    error     tolerance     worst on
-//!   rotation        1x0e      5.5e-16   9.9e-14       trial 6
-//!   translation     1x1o      2.0e0     5.7e-14       FAILED: trial 3, translated by (...)
+//!   rotation        1x0e      2.2e-16   5.7e-14       trial 4
+//!   rotation        1x1o      0.0e0     6.9e-14       trial 0
+//!   translation     1x0e      0.0e0     8.2e-14       trial 0
+//!   translation     1x1o      4.1e0     9.2e-14       FAILED: trial 6, translated by (-3.331, -3.322, -3.608)
 //! ```
 //!
 //! # What is checked
@@ -67,6 +70,9 @@
 //!   origin, and so on.
 //! - Errors are relative, one for each output irrep; [`EquivarianceTest`] has the formulas.
 //!   Tolerances come from [`tolerance`] and a measured condition number, not from taste.
+//! - In 7000 runs on seven honest layers (500 seeds, f32 and f64) the error stayed below 0.11 of
+//!   the tolerance; one component of one channel scaled by 1 + 6.1e-5 is found at degree 1 in f32, by
+//!   1 + 1.1e-13 in f64, by 1 + 9.8e-4 and 1 + 1.8e-12 at degree 6.
 //! - A model that panics, returns NaN, or returns the same for every input does not pass.
 //! - Everything follows from one seed, which the report prints; [`EquivarianceTest::sample`] and
 //!   [`EquivarianceTest::transformed`] make the failing input again.
@@ -83,10 +89,12 @@
 //! knows no tensor library: a sample is plain vectors of f64, and a closure makes tensors of them.
 //! No features.
 
+mod config_error;
 mod equivariance;
 mod error_norm;
 mod generate;
 mod gradient;
+mod model;
 mod precision;
 mod random_irreps;
 mod report;
@@ -94,9 +102,11 @@ mod runner;
 mod sample;
 mod transform;
 
-pub use equivariance::{ConfigError, EquivarianceTest, Model, Signature};
+pub use config_error::ConfigError;
+pub use equivariance::EquivarianceTest;
 pub use generate::{Degenerate, InputPart, SampleKind};
 pub use gradient::{Coordinate, GradientCheck, GradientClaim, GradientReport, Stencil};
+pub use model::{Model, Signature};
 pub use precision::{Precision, tolerance};
 pub use random_irreps::{IrrepsBounds, IrrepsSweep, SweepReport, random_irreps};
 pub use report::{Check, Fault, FaultKind, Place, Property, Report};

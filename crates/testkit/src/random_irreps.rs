@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use steerable_irreps::{Group, Irrep, Irreps, MulIrrep, Parity};
 
-use crate::equivariance::Signature;
+use crate::model::Signature;
 use crate::report::Report;
 
 /// What random irreps may contain.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use steerable_irreps::MulIrrep;
 
-use crate::equivariance::Signature;
 use crate::generate::{InputPart, SampleKind};
+use crate::model::Signature;
 use crate::precision::Precision;
 use crate::transform::Transform;
 
@@ -227,7 +227,11 @@ impl fmt::Display for Report {
         } = self;
         let verdict = if self.passed() { "passed" } else { "FAILED" };
         writeln!(f, "equivariance of {name}: {verdict}")?;
-        writeln!(f, "  {} -> {}", signature.irreps_in, signature.irreps_out)?;
+        let input = match signature.irreps_in.dim() {
+            0 => "no features".to_owned(),
+            _ => signature.irreps_in.to_string(),
+        };
+        writeln!(f, "  {input} -> {}", signature.irreps_out)?;
         writeln!(
             f,
             "  {precision}, seed {seed}, {trials} trials, {evaluations} evaluations"

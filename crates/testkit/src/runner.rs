@@ -88,6 +88,7 @@ impl<'a, F: FnMut(&Sample) -> Vec<f64>> Runner<'a, F> {
         let bases: Vec<Base> = trials.filter_map(|kind| self.base(kind)).collect();
         self.measure_usual(&bases);
         self.require_variation(&bases);
+        self.forgive_zeros();
         let ignored = self.measure_amplification(&bases);
         for base in &bases {
             self.try_all(base);
@@ -181,6 +182,21 @@ impl<'a, F: FnMut(&Sample) -> Vec<f64>> Runner<'a, F> {
         self.usual = totals.into_iter().map(BlockSum::rms).collect();
     }
 
+    /// What a block may have of rounding alone: epsilon of the largest block.
+    fn noise(&self) -> f64 {
+        self.test.epsilon() * self.usual.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// Measures the rounding noise of blocks that are zero with permission against the largest block.
+    fn forgive_zeros(&mut self) {
+        let noise = self.noise();
+        for (usual, block) in self.usual.iter_mut().zip(&self.blocks) {
+            if *usual <= noise && self.test.may_be_zero(block.irrep) {
+                *usual = noise / self.test.epsilon();
+            }
+        }
+    }
+
     /// The sum of squares of each block; positions are taken from their centroid.
     fn sizes(&self, sample: &Sample, output: &[f64]) -> Vec<BlockSum> {
         block_sums(
@@ -209,17 +225,16 @@ impl<'a, F: FnMut(&Sample) -> Vec<f64>> Runner<'a, F> {
             .map(|(value, mean)| value - mean)
             .collect();
         let spread = block_sums(&self.types.irreps_out, &deviations);
-        let noise = self.test.epsilon() * self.usual.iter().copied().fold(0.0, f64::max);
+        let noise = self.noise();
         for (block_index, block) in self.blocks.clone().into_iter().enumerate() {
             let usual = self.usual[block_index];
-            let kind = if block.mul == 0 || usual <= noise && self.test.may_be_zero(block.irrep) {
-                continue;
-            } else if usual <= noise {
-                FaultKind::AlwaysZero(block)
-            } else if spread[block_index].rms() <= self.test.unit_tolerance() * usual {
-                FaultKind::Constant(block)
-            } else {
-                continue;
+            let constant = spread[block_index].rms() <= self.test.unit_tolerance() * usual;
+            let kind = match (usual <= noise, constant) {
+                _ if block.mul == 0 => continue,
+                (true, _) if self.test.may_be_zero(block.irrep) => continue,
+                (true, _) => FaultKind::AlwaysZero(block),
+                (false, true) => FaultKind::Constant(block),
+                (false, false) => continue,
             };
             self.faults.push(Fault {
                 kind,
@@ -241,8 +256,11 @@ impl<'a, F: FnMut(&Sample) -> Vec<f64>> Runner<'a, F> {
                 if changed == base.sample {
                     continue;
                 }
-                let output = self.evaluate(base.kind, &Transform::Identity, &changed);
-                let Some(output) = output else { continue };
+                let sample = Box::new(changed.clone());
+                let transform = Transform::Perturbed { part, sample };
+                let Some(output) = self.evaluate(base.kind, &transform, &changed) else {
+                    continue;
+                };
                 changes += 1;
                 moved += usize::from(output != base.output);
                 for (total, error) in totals.iter_mut().zip(self.errors(base, &output)) {

@@ -6,6 +6,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use steerable_irreps::{Inversion, Irreps, Layout, O3Element};
 
+use crate::generate::InputPart;
 use crate::sample::{Sample, select_rows};
 
 /// A new order of nodes and edges: entry `new` holds the old index.
@@ -45,6 +46,13 @@ pub enum Transform {
     Permutation(Permutation),
     /// One graph taken out of the batch.
     Graph(usize),
+    /// A small random change, by which the kit measures amplification.
+    Perturbed {
+        /// What was changed.
+        part: InputPart,
+        /// The changed sample.
+        sample: Box<Sample>,
+    },
 }
 
 /// Whose row an output row is.
@@ -102,10 +110,12 @@ impl Types {
             }
             Transform::Permutation(permutation) => sample.permuted(permutation),
             Transform::Graph(graph) => sample.graph(*graph),
+            Transform::Perturbed { sample, .. } => Sample::clone(sample),
         }
     }
 
-    /// What an equivariant model returns for the transformed input, given its output for `sample`.
+    /// What an equivariant model returns for the transformed input, given its output for `sample`;
+    /// of a perturbation nothing is known but that it is small.
     pub(crate) fn transform_output(
         &self,
         sample: &Sample,
@@ -133,7 +143,7 @@ impl Types {
                 select_rows(output, rows, sample.edges_of_graph(*graph))
             }
             (Transform::Graph(graph), OutputKind::PerGraph) => select_rows(output, rows, [*graph]),
-            (Transform::Identity | Transform::Translation(_), _)
+            (Transform::Identity | Transform::Translation(_) | Transform::Perturbed { .. }, _)
             | (Transform::Permutation(_), OutputKind::PerGraph) => output.to_vec(),
         }
     }
@@ -192,6 +202,7 @@ impl fmt::Display for Transform {
                 write_shortened(f, &permutation.nodes)
             }
             Self::Graph(graph) => write!(f, "graph {graph} evaluated alone"),
+            Self::Perturbed { part, .. } => write!(f, "with slightly changed {part}"),
         }
     }
 }

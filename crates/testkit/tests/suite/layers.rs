@@ -4,7 +4,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use steerable_testkit::{Irreps, Sample};
+use steerable_testkit::{EquivarianceTest, Irreps, Sample, Signature};
 
 /// The arithmetic of f32 or f64.
 pub(crate) trait Real:
@@ -45,6 +45,14 @@ impl_real!(f32, f64);
 /// Irreps from a literal.
 pub(crate) fn irreps(text: &str) -> Irreps {
     text.parse().expect("valid irreps")
+}
+
+/// The default test for these irreps.
+pub(crate) fn test(irreps_in: &str, irreps_out: &str) -> EquivarianceTest {
+    EquivarianceTest::new(Signature {
+        irreps_in: irreps(irreps_in),
+        irreps_out: irreps(irreps_out),
+    })
 }
 
 /// A model that computes in `R`: takes positions and features of one sample, cast to `R`.
