@@ -73,8 +73,8 @@ impl Activation {
     }
 }
 
-/// Written out because burn's own `gelu` has the derivative of the tanh approximation as its default
-/// backward pass, which every GPU backend uses: it is off by up to 9e-4.
+/// Written out because the default backward pass of burn's own `gelu`, which the GPU backends use,
+/// is the derivative of the tanh approximation: off by up to 9e-4.
 fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let cumulative = x
         .clone()

@@ -18,21 +18,22 @@ use crate::{Cutoff, RadialError};
 /// | kind | [`Ends::Free`] | [`Ends::Vanishing`] |
 /// | --- | --- | --- |
 /// | `Distance` | `r` | `r` |
-/// | `Gaussian` | `exp(-d^2) / 1.12` | same, no centre on an end; small at the ends, not zero |
-/// | `Cosine` | `cos(pi d / 2)` where `abs(d) < 1` | same, continuous at the ends |
-/// | `SmoothFinite` | `1.14136 exp(2 - 2 / (1 - d^2))` where `abs(d) < 1` | same, smooth at the ends |
-/// | `BSpline` | cubic B-spline of `d`, sums to 1 in the range | same, twice differentiable at the ends |
+/// | `Gaussian` | `exp(-d^2) / 1.12` | same; the outermost is still 0.33 at the end |
+/// | `Cosine` | `cos(pi d / 2)` where `abs(d) < 1` | same |
+/// | `SmoothFinite` | `1.14136 exp(2 - 2 / (1 - d^2))` where `abs(d) < 1` | same |
+/// | `BSpline` | cubic B-spline of `d`, sums to 1 in the range | same |
 /// | `Fourier` | `cos(pi k x) / N`, `k = 0 .. n-1` | `sin(pi k x) / N`, `k = 1 ..= n` |
 /// | `Bessel` | `sqrt(2/L) sin(pi k x) / (r - a)`, `k = 1 ..= n` | same, 0 outside |
-/// | `Chebyshev` | `T_k(2x - 1)`, `k = 0 .. n-1`, constant outside | `T_(k+2) - T_(k mod 2)`, 0 outside |
+/// | `Chebyshev` | `T_k(2x - 1)`, `0 <= k < n`, held outside | `T_(k+2) - T_(k mod 2)`, 0 outside |
 ///
 /// where `N = sqrt(1/4 + n/2)`. The numbers 1.12, 1.14136 and `N` are e3nn's: they make the squares
 /// of the features sum to about 1 inside the range.
 ///
 /// `Gaussian` to `BSpline` are local bumps on a grid. The grid of free ends puts the first and last
 /// centre on the ends (`BSpline`: one spacing beyond them); that of vanishing ends keeps the
-/// supports inside. `Fourier`, `Bessel` and `Chebyshev` reach over the whole range; with vanishing
-/// ends they are continuous at the ends, and their slope jumps there.
+/// supports inside, so that a bump reaches the end as smoothly as anywhere. `Fourier`, `Bessel` and
+/// `Chebyshev` reach over the whole range; with vanishing ends they are continuous there and their
+/// slope jumps, but for `Bessel` at `r = a`, which keeps its limit: a distance of zero is a distance.
 ///
 /// # Source
 ///
@@ -65,7 +66,8 @@ pub enum RadialBasisKind {
 pub enum Ends {
     /// They reach over the ends. See [`RadialBasisKind`] for what each kind does there.
     Free,
-    /// They fall to zero at both ends and stay zero outside (but for the tails of Gaussians).
+    /// They are zero outside, and fall to zero at the ends: but for the tails of `Gaussian`, and for
+    /// `Bessel` at the start.
     Vanishing,
 }
 

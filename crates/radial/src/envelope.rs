@@ -104,8 +104,8 @@ impl Envelope {
 /// All envelopes are written in `y`. The subtraction is exact near the cutoff, so they reach an
 /// exact zero there, and the rectifier makes value and gradient zero beyond.
 ///
-/// Here and in the bases, factors are multiplied on: the backward pass of burn's `div_scalar` rounds
-/// its divisor to `f32`, also for `f64` tensors.
+/// Here and in the bases, factors are multiplied on: the backward pass of burn's `div_scalar`
+/// rounds its divisor to `f32`, also for `f64` tensors.
 fn margin(distance: Tensor<2>, cutoff: Cutoff) -> Tensor<2> {
     let remaining = distance.neg().add_scalar(cutoff.radius());
     burn::tensor::activation::relu(remaining).mul_scalar(cutoff.radius().recip())

@@ -27,13 +27,15 @@ pub enum Bias {
     Without,
 }
 
-/// Configuration of a [`RadialNetwork`]. The defaults are the SE(3)-Transformers': two layers of 32,
-/// layer normalization, rectifiers.
+/// Configuration of a [`RadialNetwork`].
+///
+/// The defaults are the SE(3)-Transformers': two layers of 32, layer normalization, rectifiers.
 #[derive(Config, Debug, PartialEq)]
 pub struct RadialNetworkConfig {
     /// The number of input features: those of the radial basis plus the scalar edge features.
     pub d_input: usize,
-    /// The widths of the hidden layers. Empty: the network passes its input on. Default: `[32, 32]`.
+    /// The widths of the hidden layers; without any, the network passes its input on.
+    /// Default: `[32, 32]`.
     #[config(default = "vec![32, 32]")]
     pub hidden: Vec<usize>,
     /// The normalization before each activation. Default: [`RadialNorm::LayerNorm`].

@@ -272,8 +272,8 @@ fn bessel_takes_its_limit_at_zero_and_keeps_its_gradient_near_it() {
                 "{ends:?} {dtype:?}: {error:e}"
             );
 
-            // d/dr sin(kr)/r = -k^3 r/3 + k^5 r^3/30 - k^7 r^5/840 + .., good to 1e-16 for k r < 0.01:
-            // the naive quotient loses every digit of this in f32.
+            // d/dr sin(kr)/r = -k^3 r/3 + k^5 r^3/30 - k^7 r^5/840 + .., good to 1e-16 where
+            // k r < 0.01: the naive quotient loses every digit of this in f32.
             let r = [0.0, 1e-12, 1e-7, 1e-5, 1e-3];
             let ours = differentiate(|r| basis.forward(r), &r, dtype, uneven);
             for (&r, got) in r.iter().zip(&ours.gradient) {

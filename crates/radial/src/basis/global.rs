@@ -30,7 +30,7 @@ pub(super) fn bessel(r: Tensor<2>, count: usize, range: Range, ends: Ends) -> Te
     let waves = dirichlet.mul(sinc(theta).mul_scalar((2.0 / length).sqrt() * PI / length));
     match ends {
         Ends::Free => waves,
-        // The start itself keeps its value: it is the limit, and a distance of zero is a distance.
+        // The start itself keeps its value, the limit.
         Ends::Vanishing => {
             let outside = r
                 .clone()
@@ -90,10 +90,14 @@ fn harmonics(theta: Tensor<2>, first: usize, count: usize) -> Tensor<2> {
 
 /// Row-major `A` with `sum_m cos(m theta) A[m, k-1] = sin(k theta) / sin(theta)`, `k = 1 ..= n`.
 fn dirichlet_kernel(n: usize) -> Vec<f64> {
-    let entry = |m: usize, highest: usize| match () {
-        () if m > highest || (highest - m) % 2 == 1 => 0.0,
-        () if m == 0 => 1.0,
-        () => 2.0,
+    let entry = |m: usize, highest: usize| {
+        if m > highest || (highest - m) % 2 == 1 {
+            0.0
+        } else if m == 0 {
+            1.0
+        } else {
+            2.0
+        }
     };
     (0..n)
         .flat_map(|m| (0..n).map(move |highest| entry(m, highest)))

@@ -14,8 +14,6 @@ struct Grid {
 }
 
 impl Grid {
-    /// `reach` is how many spacings the last centre of a vanishing grid keeps from the end, and
-    /// `overhang` how many the last centre of a free grid lies beyond it.
     fn new(count: usize, range: Range, ends: Ends, bump: Bump) -> Self {
         let margin = match ends {
             Ends::Free => -bump.overhang,
