@@ -33,7 +33,7 @@ use crate::{Cutoff, RadialError};
 /// centre on the ends (`BSpline`: one spacing beyond them); that of vanishing ends keeps the
 /// supports inside, so that a bump reaches the end as smoothly as anywhere. `Fourier`, `Bessel` and
 /// `Chebyshev` reach over the whole range; with vanishing ends they are continuous there and their
-/// slope jumps, but for `Bessel` at `r = a`, which keeps its limit: a distance of zero is a distance.
+/// slope jumps; only `Bessel` keeps its limit at `r = a`: a distance of zero is a distance.
 ///
 /// # Source
 ///
@@ -66,7 +66,7 @@ pub enum RadialBasisKind {
 pub enum Ends {
     /// They reach over the ends. See [`RadialBasisKind`] for what each kind does there.
     Free,
-    /// They are zero outside, and fall to zero at the ends: but for the tails of `Gaussian`, and for
+    /// They are zero outside and fall to zero at the ends, but for the tails of `Gaussian` and for
     /// `Bessel` at the start.
     Vanishing,
 }
