@@ -33,8 +33,8 @@ mod clebsch_gordan;
 mod coupling;
 mod exact;
 mod kernel_basis;
-mod spherical_harmonics;
 pub mod plan;
+mod spherical_harmonics;
 mod wigner_3j;
 
 pub use clebsch_gordan::ClebschGordan;

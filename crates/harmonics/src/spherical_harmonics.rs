@@ -5,6 +5,8 @@ mod kernel;
 mod lanes;
 mod real;
 mod recurrence;
+#[cfg(test)]
+mod tests;
 
 use core::f64::consts::PI;
 use core::ops::Range;

@@ -1,1 +1,38 @@
-//! steerable-kernels
+//! Custom operations of the steerable layers on burn's backends, each with a hand-written backward
+//! pass.
+//!
+//! They sit between the path plans of `steerable-harmonics` and the layers of `steerable-nn`: what
+//! is hot, and what must not store a tensor of size edges x c_in x c_out x paths, lives here.
+//!
+//! | operation | what it does |
+//! | --- | --- |
+//! | [`spherical_harmonics`] | edge vectors to harmonics, analytic gradient |
+//! | [`convolve`] | gather, couple, weigh by radial weights formed tile by tile, sum per destination |
+//! | [`gather_rows`], [`sum_rows`] | each other's transposes, in a fixed order |
+//! | [`segment_softmax`] | softmax over the incoming edges of each node |
+//! | [`grouped_layer_norm`] | normalization and rectifier in one pass |
+//! | [`grouped_linear`] | the linear maps of several radial networks side by side |
+//!
+//! # Backends
+//! With the feature `flex` (default) tensors of burn's CPU backend are read in place. `ndarray` and
+//! `cubecl` (wgpu, CUDA, ...) run the same host kernels through a copy to the host: correct, and on
+//! a GPU slow; kernels of their own are not there yet. f32 and f64.
+//!
+//! # Determinism
+//! Every sum has one owner and a fixed order; the same inputs on the same number of threads give the
+//! same bits.
+
+mod autodiff;
+mod edges;
+mod host;
+mod ops;
+mod tensor;
+
+pub use edges::RowGroups;
+pub use host::convolution::Wanted;
+pub use host::norm::Rectifier;
+pub use ops::SteerableOps;
+pub use tensor::{
+    ConvolutionInputs, LayerNormAffine, convolve, gather_rows, grouped_layer_norm, grouped_linear,
+    segment_softmax, spherical_harmonics, sum_rows,
+};

@@ -1,10 +1,10 @@
-//! The hidden part of a radial network.
+//! The hidden part of radial networks.
 
 use burn::config::Config;
-use burn::module::Module;
-use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use steerable_kernels::{LayerNormAffine, Rectifier, grouped_layer_norm, grouped_linear};
 
 use crate::{Activation, RadialError};
 
@@ -27,15 +27,19 @@ pub enum Bias {
     Without,
 }
 
-/// Configuration of a [`RadialNetwork`].
-///
-/// The defaults are the SE(3)-Transformers': two layers of 32, layer normalization, rectifiers.
+/// Added to the variance, as in torch.
+const EPSILON: f64 = 1e-5;
+
+/// Configuration of a [`RadialNetwork`]. The defaults are the SE(3)-Transformers': two layers of 32,
+/// layer normalization, rectifiers.
 #[derive(Config, Debug, PartialEq)]
 pub struct RadialNetworkConfig {
     /// The number of input features: those of the radial basis plus the scalar edge features.
     pub d_input: usize,
-    /// The widths of the hidden layers; without any, the network passes its input on.
-    /// Default: `[32, 32]`.
+    /// How many networks of the same shape stand side by side. Default: 1.
+    #[config(default = 1)]
+    pub networks: usize,
+    /// The widths of the hidden layers. Empty: every network passes its input on. Default: `[32, 32]`.
     #[config(default = "vec![32, 32]")]
     pub hidden: Vec<usize>,
     /// The normalization before each activation. Default: [`RadialNorm::LayerNorm`].
@@ -47,22 +51,17 @@ pub struct RadialNetworkConfig {
     /// Whether the linear maps have a bias. Default: [`Bias::With`].
     #[config(default = "Bias::With")]
     pub bias: Bias,
-    /// The first values of the linear maps. Default: uniform within `1 / sqrt(d_input)` of the
-    /// layer, the default of burn and torch.
-    #[config(
-        default = "Initializer::KaimingUniform { gain: 1.0 / 3.0_f64.sqrt(), fan_out_only: false }"
-    )]
-    pub initializer: Initializer,
 }
 
 impl RadialNetworkConfig {
-    /// Makes the network, with new parameters on `device`.
+    /// Makes the networks, with new parameters on `device`: linear maps uniform within
+    /// `1 / sqrt(fan_in)`, the default of burn and torch.
     ///
     /// # Errors
     ///
-    /// [`RadialError::EmptyLayer`] if a width is zero.
+    /// [`RadialError::EmptyLayer`] if a width or the number of networks is zero.
     pub fn try_init(&self, device: &Device) -> Result<RadialNetwork, RadialError> {
-        if self.d_input == 0 || self.hidden.contains(&0) {
+        if self.d_input == 0 || self.networks == 0 || self.hidden.contains(&0) {
             return Err(RadialError::EmptyLayer {
                 d_input: self.d_input,
                 hidden: self.hidden.clone(),
@@ -71,12 +70,14 @@ impl RadialNetworkConfig {
         let inputs = std::iter::once(&self.d_input).chain(&self.hidden);
         let layers = inputs
             .zip(&self.hidden)
-            .map(|(&d_input, &d_output)| self.layer(d_input, d_output, device))
+            .enumerate()
+            .map(|(index, (&d_input, &d_output))| self.layer(index, d_input, d_output, device))
             .collect();
         Ok(RadialNetwork {
             layers,
             activation: self.activation,
             d_input: self.d_input,
+            networks: self.networks,
         })
     }
 
@@ -90,37 +91,54 @@ impl RadialNetworkConfig {
             .unwrap_or_else(|error| panic!("RadialNetworkConfig: {error}"))
     }
 
-    fn layer(&self, d_input: usize, d_output: usize, device: &Device) -> RadialLayer {
-        let linear = LinearConfig::new(d_input, d_output)
-            .with_bias(self.bias == Bias::With)
-            .with_initializer(self.initializer.clone())
-            .init(device);
-        let norm = match self.norm {
-            RadialNorm::None => None,
-            RadialNorm::LayerNorm => Some(LayerNormConfig::new(d_output).init(device)),
+    fn layer(&self, index: usize, d_input: usize, d_output: usize, device: &Device) -> RadialLayer {
+        let bound = 1.0 / (d_input as f64).sqrt();
+        let uniform = Initializer::Uniform {
+            min: -bound,
+            max: bound,
         };
-        RadialLayer { linear, norm }
+        let columns = self.networks * d_output;
+        // All networks read the same input: their first maps are one wide matrix, the later ones are
+        // stacked.
+        let shape = match index {
+            0 => [d_input, columns],
+            _ => [self.networks * d_input, d_output],
+        };
+        let affine = |initializer: Initializer| {
+            (self.norm == RadialNorm::LayerNorm).then(|| initializer.init([columns], device))
+        };
+        RadialLayer {
+            weight: uniform.init(shape, device),
+            bias: (self.bias == Bias::With).then(|| uniform.init([columns], device)),
+            gamma: affine(Initializer::Ones),
+            beta: affine(Initializer::Zeros),
+        }
     }
 }
 
-/// One linear map and its normalization.
+/// One linear map and its normalization, for all networks.
 #[derive(Module, Debug)]
 pub struct RadialLayer {
-    /// The linear map.
-    pub linear: Linear,
-    /// The normalization, if any.
-    pub norm: Option<LayerNorm>,
+    /// First layer: `[d_input, networks * d_output]`; later ones: `[networks * d_input, d_output]`.
+    pub weight: Param<Tensor<2>>,
+    /// `[networks * d_output]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    /// Scale of the normalization, `[networks * d_output]`.
+    pub gamma: Option<Param<Tensor<1>>>,
+    /// Shift of the normalization, `[networks * d_output]`.
+    pub beta: Option<Param<Tensor<1>>>,
 }
 
-/// `hidden = act(norm(.. act(norm(x W_1 + b_1)) W_2 + b_2 ..))`: a radial network without its last
-/// linear map, which the convolution owns and fuses with its sum over edges.
+/// `hidden = act(norm(.. act(norm(x W_1 + b_1)) W_2 + b_2 ..))` for one or more networks side by side:
+/// radial networks without their last linear maps, which the convolution owns and fuses with its sum
+/// over edges.
 ///
-/// Parameters are named `layers.{i}.linear.{weight, bias}` and `layers.{i}.norm.{gamma, beta}`.
+/// Parameters are named `layers.{i}.{weight, bias, gamma, beta}`.
 ///
 /// # Source
 ///
 /// Fuchs et al., "SE(3)-Transformers", arXiv:2006.10503, appendix; `RadialProfile` in NVIDIA's
-/// SE3Transformer, whose `net.{3i}` and `net.{3i+1}` are layer `i`'s `linear` and `norm`.
+/// SE3Transformer.
 #[derive(Module, Debug)]
 pub struct RadialNetwork {
     /// The layers, from input to output.
@@ -129,6 +147,8 @@ pub struct RadialNetwork {
     activation: Activation,
     #[module(skip)]
     d_input: usize,
+    #[module(skip)]
+    networks: usize,
 }
 
 impl RadialNetwork {
@@ -137,20 +157,26 @@ impl RadialNetwork {
         self.d_input
     }
 
-    /// The length of the hidden vector.
+    /// The number of networks.
+    pub fn networks(&self) -> usize {
+        self.networks
+    }
+
+    /// The length of one network's hidden vector.
     pub fn d_output(&self) -> usize {
-        match self.layers.last() {
-            Some(layer) => layer.linear.weight.dims()[1],
-            None => self.d_input,
+        match self.layers.as_slice() {
+            [] => self.d_input,
+            [only] => only.weight.dims()[1] / self.networks,
+            [.., last] => last.weight.dims()[1],
         }
     }
 
-    /// The hidden vector of each edge.
+    /// The hidden vectors of each edge, those of the networks side by side.
     ///
     /// # Shapes
     ///
     /// - features: `[edges, d_input]`
-    /// - output: `[edges, d_output]`
+    /// - output: `[edges, networks * d_output]`
     ///
     /// # Panics
     ///
@@ -162,13 +188,47 @@ impl RadialNetwork {
             "RadialNetwork: expected edge features of shape [edges, {}], got [{edges}, {columns}]",
             self.d_input
         );
-        self.layers.iter().fold(features, |x, layer| {
-            let x = layer.linear.forward(x);
-            let x = match &layer.norm {
-                Some(norm) => norm.forward(x),
-                None => x,
-            };
-            self.activation.apply(x)
-        })
+        if self.layers.is_empty() {
+            return features.repeat_dim(1, self.networks);
+        }
+        self.layers
+            .iter()
+            .enumerate()
+            .fold(features, |x, (index, layer)| {
+                let groups = if index == 0 { 1 } else { self.networks };
+                self.normalise(layer, layer.linear(x, groups))
+            })
+    }
+
+    /// Normalization and activation of a layer's linear map.
+    fn normalise(&self, layer: &RadialLayer, x: Tensor<2>) -> Tensor<2> {
+        let (Some(gamma), Some(beta)) = (&layer.gamma, &layer.beta) else {
+            return self.activation.apply(x);
+        };
+        let width = x.dims()[1] / self.networks;
+        let affine = LayerNormAffine {
+            gamma: gamma.val(),
+            beta: beta.val(),
+        };
+        match self.activation {
+            Activation::Relu => grouped_layer_norm(x, affine, width, EPSILON, Rectifier::Relu),
+            other => other.apply(grouped_layer_norm(
+                x,
+                affine,
+                width,
+                EPSILON,
+                Rectifier::None,
+            )),
+        }
+    }
+}
+
+impl RadialLayer {
+    fn linear(&self, x: Tensor<2>, groups: usize) -> Tensor<2> {
+        let bias = match &self.bias {
+            Some(bias) => bias.val(),
+            None => Tensor::zeros([0], (&x.device(), x.dtype())),
+        };
+        grouped_linear(x, self.weight.val(), bias, groups)
     }
 }

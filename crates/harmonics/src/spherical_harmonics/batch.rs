@@ -4,7 +4,7 @@ use super::Domain;
 use super::kernel::{Points, Sink, Tangent, gradients, solid_harmonics};
 use super::lanes::{Kernel, Lanes, Rows, numbers, numbers_mut};
 use super::real::sealed::Real;
-use super::recurrence::Recurrence;
+use super::recurrence::{Coefficients, Recurrence};
 
 /// The input all computations share.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ pub(super) enum Store {
 
 impl Store {
     /// Outputs larger than this go to main memory (measured; see the benches).
-    const STAGED_FROM_BYTES: usize = 24 << 20;
+    const STAGED_FROM_BYTES: usize = 40 << 20;
 
     pub(super) fn for_output<T>(out: &[T]) -> Self {
         if size_of_val(out) < Self::STAGED_FROM_BYTES {
@@ -95,6 +95,7 @@ impl<T: Real> Values<'_, T> {
             vectors,
             store,
         } = self.batch;
+        let coefficients = recurrence.coefficients(l_max);
         let n = (l_max + 1) * (l_max + 1);
         let mut values = vec![lanes.splat(T::default()); n];
         let mut stage = Stage::new(store, n * L::WIDTH);
@@ -103,7 +104,7 @@ impl<T: Real> Values<'_, T> {
             .zip(self.values.chunks_mut(n * L::WIDTH))
         {
             let points = Points::new(lanes, domain, packed);
-            solid_harmonics(lanes, l_max, recurrence, &points, &mut values[..n]);
+            solid_harmonics(lanes, coefficients, &points, &mut values[..n]);
             stage.write(lanes, &values[..n], out);
         }
     }
@@ -118,6 +119,7 @@ impl<T: Real> ValuesAndJacobian<'_, T> {
             vectors,
             store,
         } = self.batch;
+        let coefficients = recurrence.coefficients(l_max);
         let n = (l_max + 1) * (l_max + 1);
         let zero = lanes.splat(T::default());
         let (mut values, mut jacobian) = (vec![zero; n], vec![zero; 3 * n]);
@@ -128,15 +130,14 @@ impl<T: Real> ValuesAndJacobian<'_, T> {
             .zip(self.jacobian.chunks_mut(3 * n * L::WIDTH))
         {
             let points = Points::new(lanes, domain, packed);
-            solid_harmonics(lanes, l_max, recurrence, &points, &mut values[..n]);
+            solid_harmonics(lanes, coefficients, &points, &mut values[..n]);
             stage.write(lanes, &values[..n], values_out);
             let (dx, rest) = jacobian.split_at_mut(n);
             let (dy, dz) = rest.split_at_mut(n);
             let mut sink = JacobianRows { dx, dy, dz };
             differentiate(
                 lanes,
-                l_max,
-                recurrence,
+                coefficients,
                 (domain, &points),
                 &values[..n],
                 &mut sink,
@@ -155,6 +156,7 @@ impl<T: Real> Pullback<'_, T> {
             vectors,
             ..
         } = self.batch;
+        let coefficients = recurrence.coefficients(l_max);
         let n = (l_max + 1) * (l_max + 1);
         let zero = lanes.splat(T::default());
         let (mut values, mut cotangent) = (vec![zero; n], vec![zero; n]);
@@ -164,7 +166,7 @@ impl<T: Real> Pullback<'_, T> {
             .zip(self.gradient.chunks_mut(3 * L::WIDTH))
         {
             let points = Points::new(lanes, domain, packed);
-            solid_harmonics(lanes, l_max, recurrence, &points, &mut values[..n]);
+            solid_harmonics(lanes, coefficients, &points, &mut values[..n]);
             to_lanes(lanes, cotangent_in, &mut cotangent[..n]);
             let mut sink = Contraction {
                 lanes,
@@ -173,8 +175,7 @@ impl<T: Real> Pullback<'_, T> {
             };
             differentiate(
                 lanes,
-                l_max,
-                recurrence,
+                coefficients,
                 (domain, &points),
                 &values[..n],
                 &mut sink,
@@ -188,20 +189,19 @@ impl<T: Real> Pullback<'_, T> {
 #[inline(always)]
 fn differentiate<T: Real, L: Lanes<T>>(
     lanes: L,
-    l_max: usize,
-    recurrence: &Recurrence<T>,
+    coefficients: Coefficients<'_, T>,
     (domain, points): (Domain, &Points<L::Register>),
     values: &[L::Register],
     sink: &mut impl Sink<L::Register>,
 ) {
     match domain {
-        Domain::Solid => gradients(lanes, l_max, recurrence, None, values, sink),
+        Domain::Solid => gradients(lanes, coefficients, None, values, sink),
         Domain::Sphere => {
             let tangent = Tangent {
                 direction: points.xyz,
                 inverse_length: points.inverse_length,
             };
-            gradients(lanes, l_max, recurrence, Some(tangent), values, sink);
+            gradients(lanes, coefficients, Some(tangent), values, sink);
         }
     }
 }

@@ -5,7 +5,7 @@ use pulp::bytemuck::Pod;
 use super::Domain;
 use super::lanes::{Lanes, numbers_mut};
 use super::real::sealed::Real;
-use super::recurrence::Recurrence;
+use super::recurrence::Coefficients;
 
 /// A register of points at which the polynomials are evaluated.
 pub(super) struct Points<R> {
@@ -26,9 +26,18 @@ impl<R: Pod> Points<R> {
         packed: &[T],
     ) -> Self {
         let mut xyz = [lanes.splat(T::default()); 3];
-        for (lane, vector) in packed.chunks_exact(3).enumerate().take(L::WIDTH) {
-            for (axis, &component) in vector.iter().enumerate() {
-                numbers_mut::<T, R>(core::slice::from_mut(&mut xyz[axis]))[lane] = component;
+        let components: &mut [T] = numbers_mut(&mut xyz);
+        if packed.len() == 3 * L::WIDTH {
+            for lane in 0..L::WIDTH {
+                for axis in 0..3 {
+                    components[axis * L::WIDTH + lane] = packed[3 * lane + axis];
+                }
+            }
+        } else {
+            for (lane, vector) in packed.chunks_exact(3).enumerate() {
+                for (axis, &component) in vector.iter().enumerate() {
+                    components[axis * L::WIDTH + lane] = component;
+                }
             }
         }
         match domain {
@@ -79,47 +88,75 @@ fn squared_length<T, L: Lanes<T>>(lanes: L, [x, y, z]: [L::Register; 3]) -> L::R
     lanes.mul_add(x, x, lanes.mul_add(y, y, lanes.mul(z, z)))
 }
 
+/// Runs the body for every index from 1 to `$last`, the first four written out: with a literal
+/// `$last` up to 4 nothing of the loop remains, which the compiler does not achieve by itself
+/// where the body holds loops that depend on the index.
+macro_rules! unrolled {
+    (for $index:ident in 1..=$last:expr, $body:block) => {{
+        if $last >= 1 {
+            let $index = 1;
+            $body
+        }
+        if $last >= 2 {
+            let $index = 2;
+            $body
+        }
+        if $last >= 3 {
+            let $index = 3;
+            $body
+        }
+        if $last >= 4 {
+            let $index = 4;
+            $body
+        }
+        for $index in 5..$last + 1 $body
+    }};
+}
+
 /// Writes `R_l^m` of all degrees to `harmonics`, `[(l_max + 1)²]` registers.
-///
-/// `l_max` is the recurrence's; where the caller passes a literal, the loops unroll.
 #[inline(always)]
 pub(super) fn solid_harmonics<T: Real, L: Lanes<T>>(
     lanes: L,
-    l_max: usize,
-    recurrence: &Recurrence<T>,
+    coefficients: Coefficients<'_, T>,
     points: &Points<L::Register>,
     harmonics: &mut [L::Register],
 ) {
     let [x, y, z] = points.xyz;
     let zero = lanes.splat(T::default());
-    let (mut cosine, mut sine) = (lanes.splat(recurrence.sectoral(0)), zero);
-    for m in 0..=l_max {
-        if m > 0 {
-            let factor = lanes.splat(recurrence.sectoral(m));
-            let (x, z) = (lanes.mul(factor, x), lanes.mul(factor, z));
-            (cosine, sine) = (
-                lanes.sub(lanes.mul(z, cosine), lanes.mul(x, sine)),
-                lanes.mul_add(z, sine, lanes.mul(x, cosine)),
-            );
-            harmonics[m * m] = sine;
-        }
+    let (mut cosine, mut sine) = (lanes.splat(coefficients.sectoral(0)), zero);
+
+    harmonics[0] = cosine;
+    let (mut last, mut before) = (cosine, zero);
+    for (l, step) in (1..).zip(coefficients.column(0)) {
+        let polar = lanes.mul(lanes.splat(step.polar), y);
+        let radial = lanes.mul(lanes.splat(step.radial), points.squared);
+        (before, last) = (last, lanes.mul_add(polar, last, lanes.mul(radial, before)));
+        harmonics[l * l + l] = last;
+    }
+
+    unrolled!(for m in 1..=coefficients.l_max, {
+        let factor = lanes.splat(coefficients.sectoral(m));
+        let (x, z) = (lanes.mul(factor, x), lanes.mul(factor, z));
+        (cosine, sine) = (
+            lanes.sub(lanes.mul(z, cosine), lanes.mul(x, sine)),
+            lanes.mul_add(z, sine, lanes.mul(x, cosine)),
+        );
         harmonics[m * m + 2 * m] = cosine;
+        harmonics[m * m] = sine;
 
         let (mut cosine, mut cosine_before) = (cosine, zero);
         let (mut sine, mut sine_before) = (sine, zero);
-        for (l, step) in (m + 1..=l_max).zip(recurrence.column(m)) {
+        for (l, step) in (m + 1..).zip(coefficients.column(m)) {
             let polar = lanes.mul(lanes.splat(step.polar), y);
             let radial = lanes.mul(lanes.splat(step.radial), points.squared);
             let next = lanes.mul_add(polar, cosine, lanes.mul(radial, cosine_before));
             (cosine_before, cosine) = (cosine, next);
+            let next = lanes.mul_add(polar, sine, lanes.mul(radial, sine_before));
+            (sine_before, sine) = (sine, next);
             harmonics[l * l + l + m] = cosine;
-            if m > 0 {
-                let next = lanes.mul_add(polar, sine, lanes.mul(radial, sine_before));
-                (sine_before, sine) = (sine, next);
-                harmonics[l * l + l - m] = sine;
-            }
+            harmonics[l * l + l - m] = sine;
         }
-    }
+    });
 }
 
 /// Takes the gradients as they come: `(component, [∂x, ∂y, ∂z])`.
@@ -140,15 +177,14 @@ pub(super) struct Tangent<R> {
 #[inline(always)]
 pub(super) fn gradients<T: Real, L: Lanes<T>>(
     lanes: L,
-    l_max: usize,
-    recurrence: &Recurrence<T>,
+    coefficients: Coefficients<'_, T>,
     tangent: Option<Tangent<L::Register>>,
     harmonics: &[L::Register],
     sink: &mut impl Sink<L::Register>,
 ) {
     let zero = lanes.splat(T::default());
     sink.take(0, [zero; 3]);
-    for l in 1..=l_max {
+    unrolled!(for l in 1..=coefficients.l_max, {
         let centre = l * l + l;
         let below = &harmonics[(l - 1) * (l - 1)..l * l];
         // C_m and S_m of degree l - 1.
@@ -161,7 +197,7 @@ pub(super) fn gradients<T: Real, L: Lanes<T>>(
             }
         };
         let minus_l = weight(lanes, T::from_f64(-(l as f64)), tangent);
-        for (m, ladder) in recurrence.ladder(l).iter().enumerate() {
+        for (m, ladder) in coefficients.ladder(l).iter().enumerate() {
             let same = weight(lanes, ladder.same, tangent);
             let upper = weight(lanes, ladder.upper, tangent);
             let (upper_c, upper_s) = (
@@ -198,7 +234,7 @@ pub(super) fn gradients<T: Real, L: Lanes<T>>(
             let minus_l_y = lanes.mul(minus_l, harmonics[centre - m]);
             sink.take(centre - m, tangential(lanes, of_sine, minus_l_y, tangent));
         }
-    }
+    });
 }
 
 /// `value`, over the length of the vector where there is a tangent.

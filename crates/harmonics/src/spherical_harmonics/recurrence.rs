@@ -105,6 +105,33 @@ impl<T: Real> Recurrence<T> {
         self.l_max
     }
 
+    /// The coefficients of the degrees up to `l_max`, which must be this recurrence's. Where the
+    /// caller passes a literal, loops over the result unroll and their bounds checks vanish.
+    #[inline(always)]
+    pub(super) fn coefficients(&self, l_max: usize) -> Coefficients<'_, T> {
+        assert_eq!(
+            l_max, self.l_max,
+            "the columns of another l_max lie elsewhere"
+        );
+        Coefficients {
+            l_max,
+            sectoral: &self.sectoral[..l_max + 1],
+            steps: &self.steps[..l_max * (l_max + 1) / 2],
+            ladders: &self.ladders[..(l_max + 1) * (l_max + 2) / 2],
+        }
+    }
+}
+
+/// A view of a [`Recurrence`].
+#[derive(Clone, Copy)]
+pub(super) struct Coefficients<'a, T> {
+    pub(super) l_max: usize,
+    sectoral: &'a [T],
+    steps: &'a [Step<T>],
+    ladders: &'a [Ladder<T>],
+}
+
+impl<'a, T: Real> Coefficients<'a, T> {
     /// `R_0^0` for `m = 0`, else `k_m`.
     #[inline(always)]
     pub(super) fn sectoral(&self, m: usize) -> T {
@@ -113,14 +140,14 @@ impl<T: Real> Recurrence<T> {
 
     /// The steps of the columns ±m: `l = m + 1..=l_max`.
     #[inline(always)]
-    pub(super) fn column(&self, m: usize) -> &[Step<T>] {
+    pub(super) fn column(&self, m: usize) -> &'a [Step<T>] {
         let start = m * self.l_max - m * m.saturating_sub(1) / 2;
         &self.steps[start..start + self.l_max - m]
     }
 
     /// The gradient weights of degree l: `m = 0..=l`.
     #[inline(always)]
-    pub(super) fn ladder(&self, l: usize) -> &[Ladder<T>] {
+    pub(super) fn ladder(&self, l: usize) -> &'a [Ladder<T>] {
         let start = l * (l + 1) / 2;
         &self.ladders[start..start + l + 1]
     }

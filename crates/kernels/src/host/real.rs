@@ -1,0 +1,84 @@
+//! The two floating-point types the host kernels are written for.
+
+use std::ops::{Add, AddAssign, Mul, Sub};
+
+use burn::tensor::Element;
+use bytemuck::Pod;
+
+/// `f32` or `f64`.
+pub(crate) trait Real:
+    Element
+    + Pod
+    + Default
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + AddAssign
+    + PartialOrd
+    + steerable_harmonics::Real
+{
+    const ZERO: Self;
+    const ONE: Self;
+    fn of(value: f64) -> Self;
+    fn exp(self) -> Self;
+    fn recip_sqrt(self) -> Self;
+    fn recip(self) -> Self;
+}
+
+macro_rules! real {
+    ($t:ty) => {
+        impl Real for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            #[inline(always)]
+            fn of(value: f64) -> Self {
+                value as $t
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                <$t>::exp(self)
+            }
+            #[inline(always)]
+            fn recip_sqrt(self) -> Self {
+                self.sqrt().recip()
+            }
+            #[inline(always)]
+            fn recip(self) -> Self {
+                <$t>::recip(self)
+            }
+        }
+    };
+}
+
+real!(f32);
+real!(f64);
+
+/// `y += a * x`.
+#[inline(always)]
+pub(crate) fn axpy<T: Real>(y: &mut [T], a: T, x: &[T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y += a * x;
+    }
+}
+
+/// Inner product, summed in eight fixed lanes so that it vectorises and stays deterministic.
+#[inline(always)]
+pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
+    const LANES: usize = 8;
+    let (x_lanes, x_rest) = x.as_chunks::<LANES>();
+    let (y_lanes, y_rest) = y.as_chunks::<LANES>();
+    let mut sums = [T::ZERO; LANES];
+    for (x, y) in x_lanes.iter().zip(y_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    let mut sum = T::ZERO;
+    for lane in sums {
+        sum += lane;
+    }
+    for (&x, &y) in x_rest.iter().zip(y_rest) {
+        sum += x * y;
+    }
+    sum
+}

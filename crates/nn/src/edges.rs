@@ -1,0 +1,159 @@
+//! The graph on a device, and the geometry of its edges.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use steerable_graph::Graph;
+use steerable_harmonics::Normalization;
+use steerable_kernels::{RowGroups, gather_rows, spherical_harmonics};
+use steerable_radial::Envelope;
+
+use crate::Features;
+
+/// A graph's indices on a device: upload once, use in every layer and every forward pass.
+#[derive(Clone, Debug)]
+pub struct GraphTensors {
+    src: RowGroups,
+    dst: RowGroups,
+    members: RowGroups,
+    shifts: Option<Vec<f64>>,
+    in_degrees: Vec<u32>,
+    graph_of_node: Vec<u32>,
+}
+
+impl GraphTensors {
+    /// Uploads a graph or a ragged batch of graphs.
+    pub fn new(graph: &Graph, device: &Device) -> Self {
+        Self {
+            src: RowGroups::new(graph.src(), graph.num_nodes(), device),
+            dst: RowGroups::new(graph.dst(), graph.num_nodes(), device),
+            members: RowGroups::new(&graph.graph_of_node(), graph.num_graphs(), device),
+            shifts: graph.shifts().map(|shifts| shifts.as_flattened().to_vec()),
+            in_degrees: graph.in_degrees(),
+            graph_of_node: graph.graph_of_node(),
+        }
+    }
+
+    /// Edges grouped by the node they leave.
+    pub fn src(&self) -> &RowGroups {
+        &self.src
+    }
+
+    /// Edges grouped by the node they enter; consecutive, since a [`Graph`] sorts them so.
+    pub fn dst(&self) -> &RowGroups {
+        &self.dst
+    }
+
+    /// Nodes grouped by the graph of the batch they belong to.
+    pub fn members(&self) -> &RowGroups {
+        &self.members
+    }
+
+    /// Number of nodes.
+    pub fn num_nodes(&self) -> usize {
+        self.dst.num_groups()
+    }
+
+    /// Number of edges.
+    pub fn num_edges(&self) -> usize {
+        self.dst.num_rows()
+    }
+
+    /// Number of graphs in the batch.
+    pub fn num_graphs(&self) -> usize {
+        self.members.num_groups()
+    }
+
+    /// The graph of the batch that each node belongs to.
+    pub fn graph_of_node(&self) -> &[u32] {
+        &self.graph_of_node
+    }
+
+    /// `rel_pos = pos[dst] - (pos[src] + shift)`, in angstrom: `[N, 3]` to `[E, 3]`.
+    ///
+    /// # Panics
+    /// When `positions` is not `[num_nodes, 3]`.
+    pub fn relative_positions(&self, positions: Tensor<2>) -> Tensor<2> {
+        assert_eq!(
+            positions.dims(),
+            [self.num_nodes(), 3],
+            "GraphTensors: positions must be [nodes, 3]"
+        );
+        let (device, dtype) = (positions.device(), positions.dtype());
+        let rel_pos = gather_rows(positions.clone(), &self.dst) - gather_rows(positions, &self.src);
+        match &self.shifts {
+            None => rel_pos,
+            Some(shifts) => {
+                let shifts = TensorData::new(shifts.clone(), [self.num_edges(), 3]);
+                rel_pos - Tensor::from_data(shifts, (&device, dtype))
+            }
+        }
+    }
+
+    /// The number of incoming edges of each node, `[N, 1]`; with `at_least` 1 for dividing by it.
+    pub(crate) fn in_degrees(&self, device: &Device, dtype: DType, at_least: u32) -> Tensor<2> {
+        let degrees: Vec<f64> = self
+            .in_degrees
+            .iter()
+            .map(|&d| f64::from(d.max(at_least)))
+            .collect();
+        let rows = degrees.len();
+        Tensor::from_data(TensorData::new(degrees, [rows, 1]), (device, dtype))
+    }
+}
+
+/// What the kernels need to know of where the edges point. Differentiable to positions.
+#[derive(Clone, Debug)]
+pub struct EdgeGeometry {
+    /// `pos[dst] - pos[src]` in angstrom, `[E, 3]`.
+    pub rel_pos: Tensor<2>,
+    /// `|rel_pos|` in angstrom, `[E, 1]`; the gradient of a zero edge is zero.
+    pub distance: Tensor<2>,
+    /// Spherical harmonics of the direction times the envelope, `[E, (l_max + 1)^2]`.
+    pub harmonics: Tensor<2>,
+}
+
+/// How harmonics are formed from relative positions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HarmonicsOptions {
+    /// Highest degree.
+    pub l_max: usize,
+    /// Normalization.
+    pub normalization: Normalization,
+    /// Smooth cutoff, which scales the whole kernel of an edge.
+    pub envelope: Envelope,
+}
+
+impl EdgeGeometry {
+    /// Geometry of relative positions `[E, 3]`.
+    pub fn new(rel_pos: Tensor<2>, options: HarmonicsOptions) -> Self {
+        let squared = (rel_pos.clone() * rel_pos.clone()).sum_dim(1);
+        // Zero edges take the detour over 1: value and gradient of their length are zero.
+        let is_zero = squared.clone().equal_elem(0.0);
+        let distance = squared
+            .mask_fill(is_zero.clone(), 1.0)
+            .sqrt()
+            .mask_fill(is_zero, 0.0);
+        let harmonics = spherical_harmonics(rel_pos.clone(), options.l_max, options.normalization);
+        let harmonics = match options.envelope {
+            Envelope::None => harmonics,
+            envelope => harmonics * envelope.forward(distance.clone()),
+        };
+        Self {
+            rel_pos,
+            distance,
+            harmonics,
+        }
+    }
+}
+
+/// Everything a convolution reads of the edges.
+#[derive(Clone, Debug)]
+pub struct Edges {
+    /// The graph.
+    pub graph: GraphTensors,
+    /// Where the edges point.
+    pub geometry: EdgeGeometry,
+    /// Invariant input of the radial networks, `[E, d]`: radial basis and scalar edge features.
+    pub invariants: Tensor<2>,
+    /// Steerable edge features, joined to the features of the source on the edge.
+    pub features: Option<Features>,
+}

@@ -1,0 +1,229 @@
+//! Non-linearities and normalizations that act on norms, and so commute with rotations.
+
+use burn::config::Config;
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Device, Tensor};
+use steerable_harmonics::plan::blocks;
+use steerable_irreps::Irreps;
+use steerable_kernels::{LayerNormAffine, Rectifier, grouped_layer_norm};
+use steerable_radial::Activation;
+
+use crate::Features;
+use crate::linear::expect_irreps;
+
+/// What is done to the norms before the activation.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum NormTransform {
+    /// Layer normalization over the channels of each block, with learned scale and shift: the
+    /// SE(3)-Transformers' `GNormSE3` and `NormSE3`.
+    LayerNorm,
+    /// A learned shift of each channel: the tensor field networks' `GNormBias`.
+    Bias,
+}
+
+/// Configuration of a [`NormNonlinearity`].
+#[derive(Config, Debug)]
+pub struct NormNonlinearityConfig {
+    /// Irreps of input and output.
+    pub irreps: Irreps,
+    /// What is done to the norms.
+    #[config(default = "NormTransform::LayerNorm")]
+    pub transform: NormTransform,
+    /// Applied to the transformed norms.
+    #[config(default = "Activation::Relu")]
+    pub activation: Activation,
+    /// Norms below this count as this.
+    #[config(default = 1e-12)]
+    pub smallest_norm: f64,
+}
+
+/// `x -> activation(transform(|x|)) x / |x|`, channel by channel.
+///
+/// Scalars are treated like the rest (`|x|` is their absolute value), as in both published codes. A
+/// zero feature stays zero, with finite gradient.
+///
+/// # Source
+/// SE(3)-Transformers (arXiv 2006.10503, section 4 and its code), tensor field networks
+/// (arXiv 1802.08219, section 4.3).
+#[derive(Module, Debug)]
+pub struct NormNonlinearity {
+    /// Scale of the normalised norms, for each block `[mul]`; empty for [`NormTransform::Bias`].
+    pub gamma: Vec<Param<Tensor<1>>>,
+    /// Shift, for each block `[mul]`.
+    pub beta: Vec<Param<Tensor<1>>>,
+    #[module(skip)]
+    irreps: Irreps,
+    #[module(skip)]
+    activation: Activation,
+    smallest_norm: f64,
+}
+
+impl NormNonlinearityConfig {
+    /// Builds the layer.
+    pub fn init(&self, device: &Device) -> NormNonlinearity {
+        let channels = || self.irreps.iter().map(|block| [block.mul]);
+        let (gamma, beta) = match self.transform {
+            NormTransform::LayerNorm => (
+                channels()
+                    .map(|shape| Initializer::Ones.init(shape, device))
+                    .collect(),
+                channels()
+                    .map(|shape| Initializer::Zeros.init(shape, device))
+                    .collect(),
+            ),
+            NormTransform::Bias => {
+                let normal = Initializer::Normal {
+                    mean: 0.0,
+                    std: 1.0,
+                };
+                (
+                    Vec::new(),
+                    channels().map(|shape| normal.init(shape, device)).collect(),
+                )
+            }
+        };
+        NormNonlinearity {
+            gamma,
+            beta,
+            irreps: self.irreps.clone(),
+            activation: self.activation,
+            smallest_norm: self.smallest_norm,
+        }
+    }
+}
+
+/// Added to the variance in layer normalizations, as in torch.
+const EPSILON: f64 = 1e-5;
+
+/// Layer normalization over all columns.
+fn normalise(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<2> {
+    let width = x.dims()[1];
+    grouped_layer_norm(
+        x,
+        LayerNormAffine { gamma, beta },
+        width,
+        EPSILON,
+        Rectifier::None,
+    )
+}
+
+impl NormNonlinearity {
+    /// Irreps of input and output.
+    pub fn irreps(&self) -> &Irreps {
+        &self.irreps
+    }
+
+    /// Applies the non-linearity to every row.
+    ///
+    /// # Panics
+    /// When the features have other irreps than the layer.
+    #[track_caller]
+    pub fn forward(&self, features: &Features) -> Features {
+        expect_irreps("NormNonlinearity", &self.irreps, features);
+        let rows = features.num_rows();
+        let transformed = blocks(&self.irreps)
+            .enumerate()
+            .map(|(index, (block, _))| {
+                let x = features.block(index);
+                if block.mul == 0 {
+                    return x;
+                }
+                let squared = (x.clone() * x.clone()).sum_dim(1);
+                let norm = squared.clamp_min(self.smallest_norm.powi(2)).sqrt();
+                let flat = norm.clone().reshape([rows, block.mul]);
+                let beta = self.beta[index].val();
+                let transformed = match self.gamma.get(index) {
+                    Some(gamma) => normalise(flat, gamma.val(), beta),
+                    None => flat + beta.unsqueeze::<2>(),
+                };
+                let factor = self
+                    .activation
+                    .apply(transformed)
+                    .reshape([rows, 1, block.mul])
+                    / norm;
+                x * factor
+            })
+            .collect();
+        Features::from_blocks(self.irreps.clone(), transformed)
+    }
+}
+
+/// Configuration of an [`EquivariantLayerNorm`].
+#[derive(Config, Debug)]
+pub struct EquivariantLayerNormConfig {
+    /// Irreps of input and output.
+    pub irreps: Irreps,
+}
+
+/// Layer normalization that commutes with rotations: invariant blocks lose their mean over channels,
+/// every block is divided by its root mean square over channels and components, and each channel has a
+/// learned scale (invariant ones a shift too).
+///
+/// # Source
+/// Equiformer (arXiv 2206.11990, section 4.1).
+#[derive(Module, Debug)]
+pub struct EquivariantLayerNorm {
+    /// Scale, for each block `[mul]`.
+    pub gamma: Vec<Param<Tensor<1>>>,
+    /// Shift of the invariant channels, for each invariant block `[mul]`, in order.
+    pub beta: Vec<Param<Tensor<1>>>,
+    #[module(skip)]
+    irreps: Irreps,
+}
+
+impl EquivariantLayerNormConfig {
+    /// Builds the layer.
+    pub fn init(&self, device: &Device) -> EquivariantLayerNorm {
+        let ones = |mul| Initializer::Ones.init([mul], device);
+        let zeros = |mul| Initializer::Zeros.init([mul], device);
+        EquivariantLayerNorm {
+            gamma: self.irreps.iter().map(|block| ones(block.mul)).collect(),
+            beta: self
+                .irreps
+                .iter()
+                .filter(|block| block.irrep.is_scalar())
+                .map(|block| zeros(block.mul))
+                .collect(),
+            irreps: self.irreps.clone(),
+        }
+    }
+}
+
+impl EquivariantLayerNorm {
+    /// Applies the normalization to every row.
+    ///
+    /// # Panics
+    /// When the features have other irreps than the layer.
+    #[track_caller]
+    pub fn forward(&self, features: &Features) -> Features {
+        expect_irreps("EquivariantLayerNorm", &self.irreps, features);
+        let rows = features.num_rows();
+        let mut beta = self.beta.iter();
+        let normalised = self
+            .irreps
+            .iter()
+            .enumerate()
+            .map(|(index, block)| {
+                let x = features.block(index);
+                let (mul, gamma) = (block.mul, self.gamma[index].val());
+                if block.irrep.is_scalar() {
+                    let beta = beta.next().expect("one shift per invariant block").val();
+                    if mul == 0 {
+                        return x;
+                    }
+                    let flat = x.reshape([rows, mul]);
+                    return normalise(flat, gamma, beta).reshape([rows, 1, mul]);
+                }
+                if mul == 0 {
+                    return x;
+                }
+                let mean_square = (x.clone() * x.clone())
+                    .mean_dim(2)
+                    .mean_dim(1)
+                    .add_scalar(EPSILON);
+                x / mean_square.sqrt() * gamma.reshape([1, 1, mul])
+            })
+            .collect();
+        Features::from_blocks(self.irreps.clone(), normalised)
+    }
+}

@@ -1,0 +1,99 @@
+//! From node features to graph features.
+
+use burn::config::Config;
+use burn::tensor::{Tensor, TensorData};
+use steerable_kernels::{gather_rows, sum_rows};
+
+use crate::{Features, GraphTensors};
+
+/// How the nodes of a graph become one row.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// Sum over the nodes: extensive quantities.
+    Sum,
+    /// Mean over the nodes: intensive quantities. A graph without nodes gives zeros.
+    Mean,
+    /// Maximum over the nodes, channel by channel: scalars only. A graph without nodes gives zeros.
+    Max,
+}
+
+impl Pooling {
+    /// One row per graph of the batch, with the same irreps.
+    ///
+    /// # Panics
+    /// When `Max` meets a degree above 0, or the features are not those of the graph's nodes.
+    #[track_caller]
+    pub fn forward(self, features: &Features, graph: &GraphTensors) -> Features {
+        assert_eq!(
+            features.num_rows(),
+            graph.num_nodes(),
+            "Pooling: one row per node is expected"
+        );
+        let irreps = features.irreps().clone();
+        let pooled = match self {
+            Self::Sum => sum_rows(features.packed(), graph.members()),
+            Self::Mean => {
+                sum_rows(features.packed(), graph.members()) * inverse_sizes(features, graph)
+            }
+            Self::Max => {
+                assert!(
+                    irreps.iter().all(|block| block.irrep.l() == 0),
+                    "Pooling: Max takes scalars only, got \"{irreps}\""
+                );
+                max_rows(features.packed(), graph)
+            }
+        };
+        Features::new(irreps, pooled)
+    }
+}
+
+fn inverse_sizes(features: &Features, graph: &GraphTensors) -> Tensor<2> {
+    let (device, dtype) = (features.device(), features.packed().dtype());
+    let ones = Tensor::ones([graph.num_nodes(), 1], (&device, dtype));
+    sum_rows(ones, graph.members()).clamp_min(1.0).recip()
+}
+
+/// The maximum of each column over the nodes of each graph; the gradient goes to the first node that
+/// attains it.
+fn max_rows(values: Tensor<2>, graph: &GraphTensors) -> Tensor<2> {
+    let (device, dtype) = (values.device(), values.dtype());
+    let [nodes, columns] = values.dims();
+    let data = values.clone().detach().into_data().convert::<f64>();
+    let numbers = data.as_slice::<f64>().expect("converted to f64");
+    let mut best: Vec<Option<usize>> = vec![None; graph.num_graphs() * columns];
+    for (node, &member) in graph.graph_of_node().iter().enumerate() {
+        for column in 0..columns {
+            let best = &mut best[member as usize * columns + column];
+            let value = numbers[node * columns + column];
+            if best.is_none_or(|b| value > numbers[b * columns + column] || value.is_nan()) {
+                *best = Some(node);
+            }
+        }
+    }
+    // A selection of one node per graph and column, applied as mask and sum, keeps gradients exact.
+    let mut mask = vec![0.0; nodes * columns];
+    for (index, node) in best.into_iter().enumerate() {
+        if let Some(node) = node {
+            mask[node * columns + index % columns] = 1.0;
+        }
+    }
+    let mask = Tensor::from_data(TensorData::new(mask, [nodes, columns]), (&device, dtype));
+    sum_rows(values * mask, graph.members())
+}
+
+/// Copies graph features to the nodes of each graph: the transpose of [`Pooling::Sum`].
+///
+/// # Panics
+/// When there is not one row per graph.
+#[track_caller]
+pub fn broadcast_to_nodes(features: &Features, graph: &GraphTensors) -> Features {
+    assert_eq!(
+        features.num_rows(),
+        graph.num_graphs(),
+        "broadcast_to_nodes: one row per graph"
+    );
+    Features::new(
+        features.irreps().clone(),
+        gather_rows(features.packed(), graph.members()),
+    )
+}

@@ -1,0 +1,188 @@
+//! Tensor field networks: convolutions and norm non-linearities, without attention.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use steerable_harmonics::Normalization;
+use steerable_harmonics::plan::PathNormalization;
+use steerable_irreps::Irreps;
+use steerable_radial::{Envelope, RadialBasis, RadialBasisConfig};
+
+use crate::convolution::{
+    Aggregation, Convolution, ConvolutionConfig, RadialOptions, SelfInteraction,
+};
+use crate::edges::{EdgeGeometry, Edges, HarmonicsOptions};
+use crate::error::{BuildError, expect_built};
+use crate::linear::expect_irreps;
+use crate::norm::{NormNonlinearity, NormNonlinearityConfig, NormTransform};
+use crate::{Cloud, Features};
+
+/// Configuration of a [`TensorFieldNetwork`].
+#[derive(Config, Debug)]
+pub struct TensorFieldNetworkConfig {
+    /// Irreps of the input features.
+    pub irreps_in: Irreps,
+    /// Irreps between the layers.
+    pub irreps_hidden: Irreps,
+    /// Irreps of the output features.
+    pub irreps_out: Irreps,
+    /// Number of scalar features of each edge.
+    #[config(default = 0)]
+    pub num_edge_scalars: usize,
+    /// Number of hidden layers, before the last convolution.
+    #[config(default = 3)]
+    pub num_layers: usize,
+    /// Expansion of the distance.
+    #[config(default = "RadialBasisConfig::distance()")]
+    pub radial_basis: RadialBasisConfig,
+    /// Smooth cutoff of the kernels.
+    #[config(default = "Envelope::None")]
+    pub envelope: Envelope,
+    /// The radial networks.
+    #[config(default = "RadialOptions::new()")]
+    pub radial: RadialOptions,
+    /// Normalization of the harmonics.
+    #[config(default = "Normalization::Component")]
+    pub harmonics: Normalization,
+    /// Scaling of the paths.
+    #[config(default = "PathNormalization::FanIn")]
+    pub path_normalization: PathNormalization,
+    /// How a layer gathers its messages.
+    #[config(default = "Aggregation::Mean")]
+    pub aggregation: Aggregation,
+}
+
+/// Convolutions with self-interaction, norm non-linearities between them.
+///
+/// # Source
+/// Tensor field networks (arXiv 1802.08219).
+#[derive(Module, Debug)]
+pub struct TensorFieldNetwork {
+    /// The convolutions; the last one gives the output.
+    pub convolutions: Vec<Convolution>,
+    /// One behind each convolution but the last.
+    pub norms: Vec<NormNonlinearity>,
+    #[module(skip)]
+    radial_basis: RadialBasis,
+    #[module(skip)]
+    irreps_in: Irreps,
+    num_edge_scalars: usize,
+    #[module(skip)]
+    harmonics: HarmonicsOptions,
+}
+
+impl TensorFieldNetworkConfig {
+    /// Builds the model.
+    ///
+    /// # Errors
+    /// Whatever the layers find wrong, with the layer's name.
+    pub fn try_init(&self, device: &Device) -> Result<TensorFieldNetwork, BuildError> {
+        const LAYER: &str = "TensorFieldNetwork";
+        let radial_basis =
+            self.radial_basis
+                .try_init(device)
+                .map_err(|source| BuildError::Radial {
+                    layer: LAYER.into(),
+                    source,
+                })?;
+        let num_invariants = self.num_edge_scalars + radial_basis.num_features();
+        let mut convolutions = Vec::with_capacity(self.num_layers + 1);
+        let mut irreps_in = &self.irreps_in;
+        for index in 0..=self.num_layers {
+            let last = index == self.num_layers;
+            let irreps_out = if last {
+                &self.irreps_out
+            } else {
+                &self.irreps_hidden
+            };
+            let config =
+                ConvolutionConfig::new(irreps_in.clone(), irreps_out.clone(), num_invariants)
+                    .with_radial(self.radial.clone())
+                    .with_path_normalization(self.path_normalization)
+                    .with_aggregation(self.aggregation)
+                    .with_self_interaction(SelfInteraction::PerNode);
+            let place = format!("{LAYER}.convolutions[{index}]");
+            convolutions.push(
+                config
+                    .try_init(device)
+                    .map_err(|error| error.within(&place))?,
+            );
+            irreps_in = irreps_out;
+        }
+        let norm = NormNonlinearityConfig::new(self.irreps_hidden.clone())
+            .with_transform(NormTransform::Bias);
+        let l_max = convolutions
+            .iter()
+            .map(|c| c.plan().l_filter_max())
+            .max()
+            .unwrap_or(0);
+        Ok(TensorFieldNetwork {
+            convolutions,
+            norms: (0..self.num_layers).map(|_| norm.init(device)).collect(),
+            radial_basis,
+            irreps_in: self.irreps_in.clone(),
+            num_edge_scalars: self.num_edge_scalars,
+            harmonics: HarmonicsOptions {
+                l_max,
+                normalization: self.harmonics,
+                envelope: self.envelope,
+            },
+        })
+    }
+
+    /// Builds the model.
+    ///
+    /// # Panics
+    /// Where [`Self::try_init`] fails.
+    #[track_caller]
+    pub fn init(&self, device: &Device) -> TensorFieldNetwork {
+        expect_built(self.try_init(device))
+    }
+}
+
+impl TensorFieldNetwork {
+    /// Irreps of the input features.
+    pub fn irreps_in(&self) -> &Irreps {
+        &self.irreps_in
+    }
+
+    /// Irreps of the output features.
+    pub fn irreps_out(&self) -> &Irreps {
+        self.convolutions
+            .last()
+            .expect("there is always an output convolution")
+            .irreps_out()
+    }
+
+    /// Applies the model.
+    ///
+    /// # Panics
+    /// When features or edge scalars are not what the model was built for, or the cloud brings
+    /// steerable edge features, which this model does not read.
+    #[track_caller]
+    pub fn forward(&self, features: &Features, cloud: &Cloud) -> Features {
+        expect_irreps("TensorFieldNetwork", &self.irreps_in, features);
+        assert!(
+            cloud.edge_features.is_none(),
+            "TensorFieldNetwork: steerable edge features are not read"
+        );
+        let rel_pos = cloud.graph.relative_positions(cloud.positions.clone());
+        let geometry = EdgeGeometry::new(rel_pos, self.harmonics);
+        let basis = self.radial_basis.forward(geometry.distance.clone());
+        let invariants = cloud.invariants("TensorFieldNetwork", self.num_edge_scalars, basis);
+        let edges = Edges {
+            graph: cloud.graph.clone(),
+            geometry,
+            invariants,
+            features: None,
+        };
+        let mut features = features.clone();
+        for (index, convolution) in self.convolutions.iter().enumerate() {
+            features = convolution.forward(&features, &edges);
+            if let Some(norm) = self.norms.get(index) {
+                features = norm.forward(&features);
+            }
+        }
+        features
+    }
+}
