@@ -52,6 +52,7 @@ pub trait Lanes<T>: Copy {
 }
 
 /// The rows of a matrix, each beginning `stride` numbers after the one before.
+#[derive(Clone, Copy)]
 pub struct Rows<S> {
     pub(super) numbers: S,
     pub(super) stride: usize,
@@ -145,9 +146,17 @@ lanes_of_both_types!([] Avx2, pulp::x86::V3, avx2::transpose_8x8, avx2::transpos
 
 #[inline(always)]
 fn transpose_plainly<T: Pod, L: Lanes<T>>(_: L, from: Rows<&[T]>, to: Rows<&mut [T]>) {
+    let Rows {
+        numbers: source,
+        stride: source_stride,
+    } = from;
+    let Rows {
+        numbers: target,
+        stride: target_stride,
+    } = to;
     for row in 0..L::WIDTH {
         for column in 0..L::WIDTH {
-            to.numbers[column * to.stride + row] = from.numbers[row * from.stride + column];
+            target[column * target_stride + row] = source[row * source_stride + column];
         }
     }
 }
@@ -163,14 +172,15 @@ mod avx2 {
     #[inline(always)]
     pub(super) fn transpose_8x8(lanes: Avx2, from: Rows<&[f32]>, to: Rows<&mut [f32]>) {
         let avx = lanes.0.avx;
+        let Rows { numbers, stride } = to;
         for half in 0..2 {
             let (a, b) = (
-                halves_f32(lanes, &from, 0, half),
-                halves_f32(lanes, &from, 1, half),
+                halves_f32(lanes, from, 0, half),
+                halves_f32(lanes, from, 1, half),
             );
             let (c, d) = (
-                halves_f32(lanes, &from, 2, half),
-                halves_f32(lanes, &from, 3, half),
+                halves_f32(lanes, from, 2, half),
+                halves_f32(lanes, from, 3, half),
             );
             let (ab_low, ab_high) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
             let (cd_low, cd_high) = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
@@ -181,8 +191,8 @@ mod avx2 {
                 avx._mm256_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high),
             ];
             for (i, &column) in columns.iter().enumerate() {
-                let start = (4 * half + i) * to.stride;
-                to.numbers[start..start + 8].copy_from_slice(&pulp::cast::<_, [f32; 8]>(column));
+                let start = (4 * half + i) * stride;
+                numbers[start..start + 8].copy_from_slice(&pulp::cast::<_, [f32; 8]>(column));
             }
         }
     }
@@ -190,22 +200,23 @@ mod avx2 {
     #[inline(always)]
     pub(super) fn transpose_4x4(lanes: Avx2, from: Rows<&[f64]>, to: Rows<&mut [f64]>) {
         let avx = lanes.0.avx;
+        let Rows { numbers, stride } = to;
         for half in 0..2 {
             let (a, b) = (
-                halves_f64(lanes, &from, 0, half),
-                halves_f64(lanes, &from, 1, half),
+                halves_f64(lanes, from, 0, half),
+                halves_f64(lanes, from, 1, half),
             );
             let columns = [avx._mm256_unpacklo_pd(a, b), avx._mm256_unpackhi_pd(a, b)];
             for (i, &column) in columns.iter().enumerate() {
-                let start = (2 * half + i) * to.stride;
-                to.numbers[start..start + 4].copy_from_slice(&pulp::cast::<_, [f64; 4]>(column));
+                let start = (2 * half + i) * stride;
+                numbers[start..start + 4].copy_from_slice(&pulp::cast::<_, [f64; 4]>(column));
             }
         }
     }
 
     /// The same half of the rows `row` and `row + 4`.
     #[inline(always)]
-    fn halves_f32(lanes: Avx2, from: &Rows<&[f32]>, row: usize, half: usize) -> __m256 {
+    fn halves_f32(lanes: Avx2, from: Rows<&[f32]>, row: usize, half: usize) -> __m256 {
         let (low, high) = (
             row * from.stride + 4 * half,
             (row + 4) * from.stride + 4 * half,
@@ -222,7 +233,7 @@ mod avx2 {
 
     /// The same half of the rows `row` and `row + 2`.
     #[inline(always)]
-    fn halves_f64(lanes: Avx2, from: &Rows<&[f64]>, row: usize, half: usize) -> __m256d {
+    fn halves_f64(lanes: Avx2, from: Rows<&[f64]>, row: usize, half: usize) -> __m256d {
         let (low, high) = (
             row * from.stride + 2 * half,
             (row + 2) * from.stride + 2 * half,

@@ -23,7 +23,14 @@ struct Results<T> {
     gradient: Vec<T>,
 }
 
-/// Everything the kernels compute, by `run`.
+/// Weights that no symmetry makes the gradient vanish with.
+fn cotangent<T: Real>(count: usize) -> Vec<T> {
+    (0..count)
+        .map(|i| T::from_f64((i as f64 * 0.7).cos()))
+        .collect()
+}
+
+/// Everything the kernels compute.
 fn compute<T: Real, L: Lanes<T>>(
     harmonics: &SphericalHarmonics,
     vectors: &[T],
@@ -55,7 +62,7 @@ fn compute<T: Real, L: Lanes<T>>(
     assert!(values == only_values);
     Pullback {
         batch,
-        cotangent: &values,
+        cotangent: &cotangent(n * dim),
         gradient: &mut gradient,
     }
     .run(lanes);
@@ -88,7 +95,7 @@ fn public(harmonics: &SphericalHarmonics, vectors: &[f64]) -> Results<f64> {
     let [mut values, mut jacobian] = [vec![0.0; n * dim], vec![0.0; 3 * n * dim]];
     let mut gradient = vec![0.0; 3 * n];
     harmonics.values_and_jacobian(vectors, &mut values, &mut jacobian);
-    harmonics.pullback(vectors, &values, &mut gradient);
+    harmonics.pullback(vectors, &cotangent(n * dim), &mut gradient);
     Results {
         values,
         jacobian,
