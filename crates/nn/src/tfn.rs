@@ -2,7 +2,7 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use steerable_harmonics::Normalization;
 use steerable_harmonics::plan::PathNormalization;
 use steerable_irreps::Irreps;
