@@ -13,7 +13,8 @@ pub enum Pooling {
     Sum,
     /// Mean over the nodes: intensive quantities. A graph without nodes gives zeros.
     Mean,
-    /// Maximum over the nodes, channel by channel: scalars only. A graph without nodes gives zeros.
+    /// Maximum over the nodes, channel by channel: scalars only, even ones in O(3), since the maximum
+    /// of odd ones does not change sign with them. A graph without nodes gives zeros.
     Max,
 }
 
@@ -21,7 +22,7 @@ impl Pooling {
     /// One row per graph of the batch, with the same irreps.
     ///
     /// # Panics
-    /// When `Max` meets a degree above 0, or the features are not those of the graph's nodes.
+    /// When `Max` meets irreps that are not scalars (0 or 0e), or the features are not those of the graph's nodes.
     #[track_caller]
     pub fn forward(self, features: &Features, graph: &GraphTensors) -> Features {
         assert_eq!(
@@ -37,7 +38,7 @@ impl Pooling {
             }
             Self::Max => {
                 assert!(
-                    irreps.iter().all(|block| block.irrep.l() == 0),
+                    irreps.iter().all(|block| block.irrep.is_scalar()),
                     "Pooling: Max takes scalars only, got \"{irreps}\""
                 );
                 max_rows(features.packed(), graph)
