@@ -1,1 +1,3 @@
-//! Examples.
+//! What the programs of the README are made of, in a library so that it can be tested.
+
+pub mod nbody;
