@@ -110,13 +110,20 @@ impl AttentionBlockConfig {
     /// Builds the layer.
     ///
     /// # Errors
-    /// When groups differ, an output irrep is unreachable, or heads and divisor do not divide the
-    /// multiplicities.
+    /// When groups differ, an output irrep is unreachable, heads and divisor do not divide the
+    /// multiplicities, or input and output share no irrep, so that there are no queries.
     pub fn try_init(&self, device: &Device) -> Result<AttentionBlock, BuildError> {
         const LAYER: &str = "AttentionBlock";
         self.expect_positive(LAYER)?;
         let irreps_value = self.values(LAYER)?;
         let irreps_key = irreps_value.filter(|irrep| self.irreps_in.mul_of(irrep) > 0);
+        if irreps_key.dim() == 0 {
+            return Err(BuildError::Unsupported {
+                layer: LAYER.into(),
+                irreps: self.irreps_in.clone(),
+                reason: "shares no irrep with the output, so there is nothing to attend with",
+            });
+        }
         let told = |error: BuildError| error.within(LAYER);
         let convolution = |irreps_out: Irreps| {
             ConvolutionConfig::new(self.irreps_in.clone(), irreps_out, self.num_invariants)

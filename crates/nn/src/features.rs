@@ -176,16 +176,17 @@ impl Features {
     pub(crate) fn take(&self, first: usize, irreps: &Irreps) -> Self {
         Self::new(
             irreps.clone(),
-            self.packed.clone().narrow(1, first, irreps.dim()),
+            narrow(self.packed.clone(), first, irreps.dim()),
         )
     }
 
     fn columns(&self, block: Block) -> Tensor<3> {
         let rows = self.num_rows();
-        self.packed
-            .clone()
-            .narrow(1, block.offset, block.dim())
-            .reshape([rows, 2 * block.l + 1, block.mul])
+        narrow(self.packed.clone(), block.offset, block.dim()).reshape([
+            rows,
+            2 * block.l + 1,
+            block.mul,
+        ])
     }
 }
 
@@ -202,6 +203,14 @@ impl Add for Features {
     }
 }
 
+/// Columns `first..first + count`; burn's own `narrow` refuses a count of 0.
+fn narrow(tensor: Tensor<2>, first: usize, count: usize) -> Tensor<2> {
+    match count {
+        0 => Tensor::zeros([tensor.dims()[0], 0], (&tensor.device(), tensor.dtype())),
+        _ => tensor.narrow(1, first, count),
+    }
+}
+
 /// Swaps the two axes of every block; `shape` gives the shape a block comes in.
 fn permute_blocks(
     irreps: &Irreps,
@@ -215,9 +224,7 @@ fn permute_blocks(
     let columns = blocks(irreps)
         .map(|(block, _)| {
             let [outer, inner] = shape(&block);
-            tensor
-                .clone()
-                .narrow(1, block.offset, block.dim())
+            narrow(tensor.clone(), block.offset, block.dim())
                 .reshape([rows, outer, inner])
                 .swap_dims(1, 2)
                 .reshape([rows, block.dim()])

@@ -169,9 +169,13 @@ impl Gate {
             gate_activation.apply(features.block(scalars.len())) * scale_of(*gate_activation, gate);
         let mut first = 0;
         for (index, block) in gated.iter().enumerate() {
-            let gate = gates.clone().narrow(2, first, block.mul);
+            let x = features.block(scalars.len() + 1 + index);
+            if block.mul == 0 {
+                out.push(x);
+                continue;
+            }
+            out.push(x * gates.clone().narrow(2, first, block.mul));
             first += block.mul;
-            out.push(features.block(scalars.len() + 1 + index) * gate);
         }
         Features::from_blocks(self.irreps_out.clone(), out)
     }

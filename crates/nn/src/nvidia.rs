@@ -16,6 +16,7 @@
 //! | `{n}.group_norm.{weight, bias}` | `norms.{b}.{gamma, beta}`, cut into blocks |
 //! | `{last}.{g}...` | `output....` as above |
 //! | `{last}.to_kernel_self.{l}` | `output.own.weights.{l}`, transposed |
+//! | `mlp.{0, 2}.{weight, bias}` (pooled model) | `{hidden, output}.{weight, bias}`, transposed |
 //!
 //! Without layer normalization in the radial network `net` numbers its linear maps 0, 2, 4.
 //! NVIDIA's unfused (0, 0) kernel leaves out the constant harmonic `1 / sqrt(4 pi)`: its last radial
@@ -83,4 +84,4 @@ impl FuseLevel {
 mod load;
 
 #[cfg(feature = "import")]
-pub use load::{ImportError, load};
+pub use load::{ImportError, load, load_pooled};

@@ -22,7 +22,8 @@ impl Pooling {
     /// One row per graph of the batch, with the same irreps.
     ///
     /// # Panics
-    /// When `Max` meets irreps that are not scalars (0 or 0e), or the features are not those of the graph's nodes.
+    /// When `Max` meets irreps that are not scalars (0 or 0e), or the features are not those of the
+    /// graph's nodes.
     #[track_caller]
     pub fn forward(self, features: &Features, graph: &GraphTensors) -> Features {
         assert_eq!(

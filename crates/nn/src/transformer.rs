@@ -219,10 +219,9 @@ impl SE3TransformerConfig {
         }
         let sharing = match self.sharing {
             SharingRule::Fixed(sharing) => sharing,
-            // NVIDIA's last convolution is always built at the highest level.
-            SharingRule::Nvidia(_) => {
+            SharingRule::Nvidia(level) => {
                 let joined = irreps_in.concat(&irreps_edge).unwrap_or_default();
-                FuseLevel::Full.sharing(&joined, &self.irreps_out, max_degree)
+                level.sharing(&joined, &self.irreps_out, max_degree)
             }
         };
         let output = ConvolutionConfig::new(irreps_in, self.irreps_out.clone(), num_invariants)

@@ -6,10 +6,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use steerable_harmonics::plan::{ConvolutionPlan, Pair, blocks};
 use steerable_irreps::Irreps;
 
-use crate::SE3Transformer;
 use crate::convolution::Convolution;
 use crate::linear::SteerableLinear;
 use crate::norm::NormNonlinearity;
+use crate::{PooledTransformer, SE3Transformer};
 
 /// A state dict that is not one of the model it was to be loaded into.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +74,33 @@ pub fn load(
     source.convolution(&mut model.output, &last)?;
     if let Some(own) = &mut model.output.own {
         source.linear(own, &format!("{last}.to_kernel_self"))?;
+    }
+    Ok(model)
+}
+
+/// Loads the weights of NVIDIA's `SE3TransformerPooled`; `prefix` stands before every key.
+/// The model is returned whole or not at all.
+///
+/// # Errors
+/// When a tensor is missing or has another shape.
+pub fn load_pooled(
+    model: &PooledTransformer,
+    store: &mut impl ModuleStore,
+    prefix: &str,
+) -> Result<PooledTransformer, ImportError> {
+    let mut model = model.clone();
+    model.transformer = load(&model.transformer, store, &format!("{prefix}transformer."))?;
+    let device = model.hidden.weight.device();
+    let mut source = Source { store, device };
+    for (number, layer) in [(0, &mut model.hidden), (2, &mut model.output)] {
+        let [d_input, d_output] = layer.weight.dims();
+        let at = format!("{prefix}mlp.{number}");
+        let weight = source.read(&format!("{at}.weight"), &[d_output, d_input])?;
+        source.assign(&mut layer.weight, transposed(&weight, d_input));
+        if let Some(bias) = &mut layer.bias {
+            let values = source.read(&format!("{at}.bias"), &[d_output])?;
+            source.assign(bias, values);
+        }
     }
     Ok(model)
 }
