@@ -15,7 +15,7 @@ use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use serde::{Deserialize, Serialize};
 
-use batch::{Batch, Pullback, Store, Values, ValuesAndJacobian};
+use batch::{Batch, Destination, Pullback, Values, ValuesAndJacobian};
 pub use real::Real;
 use recurrence::Recurrence;
 
@@ -194,7 +194,7 @@ impl SphericalHarmonics {
     pub fn values<T: Real>(&self, vectors: &[T], values: &mut [T]) {
         let n = self.check_vectors(vectors);
         self.check("values", values.len(), &[n, self.dim()]);
-        let batch = self.batch(vectors, values);
+        let batch = self.batch(vectors, size_of_val(values));
         if !self.in_parallel(values.len()) {
             return T::dispatch(Values { batch, values });
         }
@@ -227,7 +227,7 @@ impl SphericalHarmonics {
         let n = self.check_vectors(vectors);
         self.check("values", values.len(), &[n, self.dim()]);
         self.check("jacobian", jacobian.len(), &[n, 3, self.dim()]);
-        let batch = self.batch(vectors, jacobian);
+        let batch = self.batch(vectors, size_of_val(values) + size_of_val(jacobian));
         if !self.in_parallel(jacobian.len()) {
             return T::dispatch(ValuesAndJacobian {
                 batch,
@@ -263,7 +263,7 @@ impl SphericalHarmonics {
         let n = self.check_vectors(vectors);
         self.check("cotangent", cotangent.len(), &[n, self.dim()]);
         self.check("gradient", gradient.len(), &[n, 3]);
-        let batch = self.batch(vectors, gradient);
+        let batch = self.batch(vectors, size_of_val(gradient));
         if !self.in_parallel(cotangent.len()) {
             return T::dispatch(Pullback {
                 batch,
@@ -285,13 +285,13 @@ impl SphericalHarmonics {
             });
     }
 
-    fn batch<'a, T: Real>(&'a self, vectors: &'a [T], out: &[T]) -> Batch<'a, T> {
-        let (recurrence, store) = (T::recurrence(self), Store::for_output(out));
+    fn batch<'a, T: Real>(&'a self, vectors: &'a [T], result_bytes: usize) -> Batch<'a, T> {
+        let (recurrence, destination) = (T::recurrence(self), Destination::of(result_bytes));
         Batch {
             recurrence,
             domain: self.domain,
             vectors,
-            store,
+            destination,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The paths that one machine would not take by itself give the same numbers.
 
-use super::batch::{Batch, Pullback, Store, Values, ValuesAndJacobian};
+use super::batch::{Batch, Destination, Pullback, Values, ValuesAndJacobian};
 use super::lanes::{Kernel, Lanes, Portable};
 use super::{Domain, Real, SphericalHarmonics, Threads};
 
@@ -34,7 +34,7 @@ fn cotangent<T: Real>(count: usize) -> Vec<T> {
 fn compute<T: Real, L: Lanes<T>>(
     harmonics: &SphericalHarmonics,
     vectors: &[T],
-    (lanes, store): (L, Store),
+    (lanes, destination): (L, Destination),
 ) -> Results<T> {
     let (n, dim) = (vectors.len() / 3, harmonics.dim());
     let recurrence = T::recurrence(harmonics);
@@ -42,7 +42,7 @@ fn compute<T: Real, L: Lanes<T>>(
         recurrence,
         domain: harmonics.domain(),
         vectors,
-        store,
+        destination,
     };
     let mut values = vec![T::default(); n * dim];
     let mut jacobian = vec![T::default(); 3 * n * dim];
@@ -104,7 +104,7 @@ fn public(harmonics: &SphericalHarmonics, vectors: &[f64]) -> Results<f64> {
 }
 
 #[test]
-fn every_register_width_and_store_gives_the_dispatched_numbers() {
+fn every_register_width_and_destination_gives_the_dispatched_numbers() {
     let vectors = vectors(37);
     let single: Vec<f32> = vectors.iter().map(|&x| x as f32).collect();
     for l_max in 0..=7 {
@@ -135,11 +135,11 @@ fn every_register_width_and_store_gives_the_dispatched_numbers() {
             };
             macro_rules! check_lanes {
                 ($lanes:expr, $name:literal) => {
-                    for store in [Store::Direct, Store::Staged] {
-                        let name = format!("{} {store:?}", $name);
-                        let got = compute::<f64, _>(&harmonics, &vectors, ($lanes, store));
+                    for destination in [Destination::Cache, Destination::Memory] {
+                        let name = format!("{} {destination:?}", $name);
+                        let got = compute::<f64, _>(&harmonics, &vectors, ($lanes, destination));
                         check(&name, got, f64::EPSILON);
-                        let got = compute::<f32, _>(&harmonics, &single, ($lanes, store));
+                        let got = compute::<f32, _>(&harmonics, &single, ($lanes, destination));
                         check(&name, widen(got), f64::from(f32::EPSILON));
                     }
                 };
