@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use steerable_harmonics::plan::{PathNormalization, blocks};
 use steerable_irreps::Irreps;
-use steerable_kernels::{gather_rows, segment_softmax, sum_rows};
+use steerable_kernels::{RowGroups, gather_rows, segment_softmax, sum_rows};
 
 use crate::convolution::{Aggregation, Convolution, ConvolutionConfig, RadialOptions};
 use crate::error::{BuildError, expect_built};
@@ -80,7 +80,8 @@ pub struct AttentionBlockConfig {
 ///
 /// `q_i = L f_i`, `k_ij = W_k(x_i - x_j) f_j`, `v_ij = W_v(x_i - x_j) f_j`,
 /// `z_i = sum over j of softmax_j(q_i . k_ij / scale) v_ij`. The product runs over all degrees and the
-/// channels of a head, so the weights are invariant. A node without incoming edges has `z_i = 0`.
+/// channels of a head, so the weights are invariant. A node without incoming edges has `z_i = 0`. With
+/// an envelope e the weights are `e_j exp(..) / sum over j of e_j exp(..)`.
 ///
 /// # Source
 /// SE(3)-Transformers (arXiv 2006.10503, equations 10-13); NVIDIA's `AttentionBlockSE3`.
@@ -251,6 +252,15 @@ impl AttentionBlockConfig {
     }
 }
 
+/// `e a / sum over the edges of a node of e a`: an edge at the cutoff weighs nothing, so that it comes
+/// and goes without a jump. A node whose edges all weigh nothing keeps zeros.
+fn fade(attention: Tensor<2>, envelope: Tensor<2>, dst: &RowGroups) -> Tensor<2> {
+    let faded = attention * envelope;
+    let total = gather_rows(sum_rows(faded.clone(), dst), dst);
+    let nothing = total.clone().equal_elem(0.0);
+    faded / total.mask_fill(nothing, 1.0)
+}
+
 impl AttentionBlock {
     /// Irreps of the input.
     pub fn irreps_in(&self) -> &Irreps {
@@ -286,6 +296,10 @@ impl AttentionBlock {
         let heads_of_keys = self.heads_of_channels(&self.irreps_key, &device, dtype);
         let logits = (query * key).matmul(heads_of_keys) * self.logit_scale;
         let attention = segment_softmax(logits, dst);
+        let attention = match &edges.geometry.envelope {
+            None => attention,
+            Some(envelope) => fade(attention, envelope.clone(), dst),
+        };
         let heads_of_values = self.heads_of_channels(&self.irreps_value, &device, dtype);
         let weighted = value * attention.matmul(heads_of_values.transpose());
         let attended = Features::new(self.irreps_value.clone(), sum_rows(weighted, dst));

@@ -109,6 +109,8 @@ pub struct EdgeGeometry {
     pub distance: Tensor<2>,
     /// Spherical harmonics of the direction times the envelope, `[E, (l_max + 1)^2]`.
     pub harmonics: Tensor<2>,
+    /// The envelope, `[E, 1]`, or `None` without a cutoff.
+    pub envelope: Option<Tensor<2>>,
 }
 
 /// How harmonics are formed from relative positions.
@@ -133,14 +135,19 @@ impl EdgeGeometry {
             .sqrt()
             .mask_fill(is_zero, 0.0);
         let harmonics = spherical_harmonics(rel_pos.clone(), options.l_max, options.normalization);
-        let harmonics = match options.envelope {
-            Envelope::None => harmonics,
-            envelope => harmonics * envelope.forward(distance.clone()),
+        let envelope = match options.envelope {
+            Envelope::None => None,
+            envelope => Some(envelope.forward(distance.clone())),
+        };
+        let harmonics = match &envelope {
+            None => harmonics,
+            Some(envelope) => harmonics * envelope.clone(),
         };
         Self {
             rel_pos,
             distance,
             harmonics,
+            envelope,
         }
     }
 }
