@@ -228,9 +228,13 @@ impl KeepLastAndBest {
 }
 
 impl CheckpointingStrategy for KeepLastAndBest {
-    fn checkpointing(&mut self, _: usize, store: &EventStoreClient) -> Vec<CheckpointingAction> {
+    fn checkpointing(
+        &mut self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Vec<CheckpointingAction> {
         // The store answers in order: after this, the history holds the epoch.
-        store.find_metric(LOSS, 0, Aggregate::Mean, &Split::Valid);
+        store.find_metric(LOSS, epoch, Aggregate::Mean, &Split::Valid);
         let done = self.superfluous().and_then(|superfluous| {
             let history = self.history.lock().expect("no one panics with it");
             history.save(&self.history_file)?;

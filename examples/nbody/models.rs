@@ -130,11 +130,14 @@ impl Forecaster {
                 Network::Se3Transformer(transformer(settings).try_init(device)?)
             }
         };
-        Ok(Some(Self {
+        let model = Self {
             network,
             time: settings.time_ahead(),
             velocity_weight: settings.velocity_weight,
-        }))
+        };
+        // Burn draws parameters when they are first looked at: now, so that the seed is theirs alone.
+        drop(model.clone().into_record());
+        Ok(Some(model))
     }
 
     /// What the errors of velocities count for in the loss, where those of positions count 1.

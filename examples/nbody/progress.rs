@@ -256,9 +256,7 @@ impl MetricLogger for HistoryLogger {
             Split::Train => epoch.train.get(name),
             _ => epoch.valid.get(name),
         });
-        value
-            .map(|value| vec![NumericEntry::Value(*value)])
-            .ok_or_else(|| format!("no {name} in epoch {number}"))
+        Ok(value.map(|value| NumericEntry::Value(*value)).into_iter().collect())
     }
 
     fn log_metric_definition(&mut self, definition: MetricDefinition) {

@@ -164,7 +164,7 @@ impl Training<'_> {
         })?;
         let record: ModuleRecord = folder.load(PARTS[0], epoch)?;
         Ok(Trained {
-            model: model.load_record(record),
+            model: model.load_record(record).valid(),
             epoch,
             history,
         })
@@ -224,7 +224,11 @@ impl Training<'_> {
         };
         let training = training.with_checkpointing_strategy(strategy);
         let interrupter = training.interrupter();
-        let result = training.launch(Learner::new(model, AdamConfig::new().init(), schedule));
+        let result = training.launch(Learner::new(
+            model.train(),
+            AdamConfig::new().init(),
+            schedule,
+        ));
         drop(result);
         // Asked after the checkpointing threads have ended, so that their last words are heard.
         let reason = match (interrupter.error(), interrupter.interruption()) {
