@@ -349,7 +349,7 @@ pub fn blocks(irreps: &Irreps) -> impl Iterator<Item = (Block, (usize, Irrep))> 
 fn filter_irrep(like: Irrep, l: usize) -> Irrep {
     match like.parity() {
         None => Irrep::so3(l),
-        Some(_) if l % 2 == 0 => Irrep::o3(l, Parity::Even),
+        Some(_) if l.is_multiple_of(2) => Irrep::o3(l, Parity::Even),
         Some(_) => Irrep::o3(l, Parity::Odd),
     }
 }
