@@ -139,6 +139,7 @@ impl ConvolutionConfig {
         const LAYER: &str = "Convolution";
         same_group(LAYER, &self.irreps_in, &self.irreps_edge)?;
         same_group(LAYER, &self.irreps_in, &self.irreps_out)?;
+        same_group(LAYER, &self.irreps_edge, &self.irreps_out)?;
         let joined = self
             .irreps_in
             .concat(&self.irreps_edge)
