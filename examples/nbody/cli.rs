@@ -9,7 +9,7 @@ use super::settings::Settings;
 /// Trains an SE(3)-Transformer and its competitors to foretell the flight of charged balls, and
 /// prints a table beside the paper's figures.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "nbody")]
+#[command(name = "nbody", args_override_self = true)]
 pub struct Cli {
     /// What makes the numbers.
     #[command(flatten)]

@@ -256,7 +256,10 @@ impl MetricLogger for HistoryLogger {
             Split::Train => epoch.train.get(name),
             _ => epoch.valid.get(name),
         });
-        Ok(value.map(|value| NumericEntry::Value(*value)).into_iter().collect())
+        Ok(value
+            .map(|value| NumericEntry::Value(*value))
+            .into_iter()
+            .collect())
     }
 
     fn log_metric_definition(&mut self, definition: MetricDefinition) {
