@@ -39,10 +39,8 @@ impl Features {
     /// Wraps a tensor in e3nn's `mul_ir` layout: blocks laid out `[mul, 2l + 1]`.
     #[track_caller]
     pub fn from_mul_ir(irreps: Irreps, tensor: Tensor<2>) -> Self {
-        Self::new(
-            irreps.clone(),
-            permute_blocks(&irreps, tensor, |block| [block.mul, 2 * block.l + 1]),
-        )
+        let packed = permute_blocks(&irreps, tensor, |block| [block.mul, 2 * block.l + 1]);
+        Self::new(irreps, packed)
     }
 
     /// The same features in e3nn's `mul_ir` layout.
@@ -72,7 +70,7 @@ impl Features {
                     [2 * block.l + 1, block.mul],
                     "Features: shape of a block of \"{irreps}\""
                 );
-                tensor.reshape([rows, block.dim()])
+                reshape_to_rows(tensor, rows)
             })
             .collect();
         Self::new(irreps, Tensor::cat(columns, 1))
@@ -182,11 +180,11 @@ impl Features {
 
     fn columns(&self, block: Block) -> Tensor<3> {
         let rows = self.num_rows();
-        narrow(self.packed.clone(), block.offset, block.dim()).reshape([
-            rows,
-            2 * block.l + 1,
-            block.mul,
-        ])
+        let shape = [rows, 2 * block.l + 1, block.mul];
+        match block.mul {
+            0 => Tensor::zeros(shape, (&self.device(), self.packed.dtype())),
+            _ => narrow(self.packed.clone(), block.offset, block.dim()).reshape(shape),
+        }
     }
 }
 
@@ -203,11 +201,22 @@ impl Add for Features {
     }
 }
 
-/// Columns `first..first + count`; burn's own `narrow` refuses a count of 0.
+/// Columns `first..first + count`. Burn's own `narrow` refuses a count of 0, and without rows its CPU
+/// backend leaves an offset beyond the end of the storage.
 fn narrow(tensor: Tensor<2>, first: usize, count: usize) -> Tensor<2> {
-    match count {
-        0 => Tensor::zeros([tensor.dims()[0], 0], (&tensor.device(), tensor.dtype())),
+    let rows = tensor.dims()[0];
+    match rows * count {
+        0 => Tensor::zeros([rows, count], (&tensor.device(), tensor.dtype())),
         _ => tensor.narrow(1, first, count),
+    }
+}
+
+/// `[rows, a, b]` to `[rows, a b]`; to burn's own `reshape` a 0 means "as before".
+fn reshape_to_rows(tensor: Tensor<3>, rows: usize) -> Tensor<2> {
+    let [_, outer, inner] = tensor.dims();
+    match outer * inner {
+        0 => Tensor::zeros([rows, 0], (&tensor.device(), tensor.dtype())),
+        columns => tensor.reshape([rows, columns]),
     }
 }
 
@@ -221,14 +230,18 @@ fn permute_blocks(
         return tensor;
     }
     let rows = tensor.dims()[0];
-    let columns = blocks(irreps)
+    let columns: Vec<Tensor<2>> = blocks(irreps)
+        .filter(|(block, _)| block.mul > 0)
         .map(|(block, _)| {
             let [outer, inner] = shape(&block);
-            narrow(tensor.clone(), block.offset, block.dim())
+            let swapped = narrow(tensor.clone(), block.offset, block.dim())
                 .reshape([rows, outer, inner])
-                .swap_dims(1, 2)
-                .reshape([rows, block.dim()])
+                .swap_dims(1, 2);
+            reshape_to_rows(swapped, rows)
         })
         .collect();
-    Tensor::cat(columns, 1)
+    match columns.len() {
+        0 => tensor,
+        _ => Tensor::cat(columns, 1),
+    }
 }

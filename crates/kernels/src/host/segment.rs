@@ -77,8 +77,8 @@ pub(crate) fn softmax<T: Real>(logits: &[T], width: usize, offsets: &[i32]) -> V
         for column in 0..width {
             let mut highest = T::of(f64::NEG_INFINITY);
             for &value in run.iter().skip(column).step_by(width) {
-                // A NaN is kept, so that it shows in the output.
-                if !(value <= highest) {
+                // A NaN never is the highest; it shows in the total, and so in the output.
+                if value > highest {
                     highest = value;
                 }
             }

@@ -205,7 +205,7 @@ impl<S: ModuleStore> Source<'_, S> {
         for group in &groups {
             prefixes.push(self.group_prefix(group, at)?);
         }
-        self.hidden_layers(layer, &prefixes, hidden_widths)?;
+        self.hidden_layers(layer, &prefixes, &hidden_widths)?;
         self.last_layer(layer, &plan, &groups, &prefixes)
     }
 
@@ -232,7 +232,7 @@ impl<S: ModuleStore> Source<'_, S> {
         &mut self,
         layer: &mut Convolution,
         prefixes: &[String],
-        widths: Vec<usize>,
+        widths: &[usize],
     ) -> Result<(), ImportError> {
         let groups = prefixes.len();
         for (index, radial) in layer.radial.layers.iter_mut().enumerate() {
