@@ -8,7 +8,7 @@ use steerable_irreps::Irreps;
 use steerable_kernels::{RowGroups, gather_rows, segment_softmax, sum_rows};
 
 use crate::convolution::{Aggregation, Convolution, ConvolutionConfig, RadialOptions};
-use crate::error::{BuildError, expect_built};
+use crate::error::{BuildError, expect_built, same_group};
 use crate::linear::{SteerableLinear, SteerableLinearConfig, expect_irreps};
 use crate::{Edges, Features};
 
@@ -116,6 +116,7 @@ impl AttentionBlockConfig {
     pub fn try_init(&self, device: &Device) -> Result<AttentionBlock, BuildError> {
         const LAYER: &str = "AttentionBlock";
         self.expect_positive(LAYER)?;
+        same_group(LAYER, &self.irreps_in, &self.irreps_out)?;
         let irreps_value = self.values(LAYER)?;
         let irreps_key = irreps_value.filter(|irrep| self.irreps_in.mul_of(irrep) > 0);
         if irreps_key.dim() == 0 {

@@ -170,7 +170,8 @@ impl Gate {
         let mut first = 0;
         for (index, block) in gated.iter().enumerate() {
             let x = features.block(scalars.len() + 1 + index);
-            if block.mul == 0 {
+            // Burn refuses to narrow to nothing, and nothing is there to be scaled.
+            if block.mul * features.num_rows() == 0 {
                 out.push(x);
                 continue;
             }
