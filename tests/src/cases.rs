@@ -62,7 +62,11 @@ impl Claim {
             irreps_out: self.irreps_out.clone(),
         })
         .name(format!("{} in {precision}", self.name))
-        .irreps_edge(all_edge_irreps(*edge_scalars, irreps_edge, &self.irreps_out))
+        .irreps_edge(all_edge_irreps(
+            *edge_scalars,
+            irreps_edge,
+            &self.irreps_out,
+        ))
         .layout(Layout::IrMul)
         .output(self.output)
         .precision(precision)

@@ -80,9 +80,9 @@ pub fn inputs(
     let columns = edge_scalars + irreps_edge.dim();
     let edges = order.len();
     let part = |from: usize, to: usize| {
-        let rows = order.iter().flat_map(|&edge| {
-            &sample.edge_features[edge * columns + from..edge * columns + to]
-        });
+        let rows = order
+            .iter()
+            .flat_map(|&edge| &sample.edge_features[edge * columns + from..edge * columns + to]);
         let values: Vec<f64> = rows.copied().collect();
         tensor(&values, [edges, to - from])
     };

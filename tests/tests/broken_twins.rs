@@ -85,7 +85,9 @@ fn absolute_coordinates_are_caught() {
     for precision in PRECISIONS {
         let layer = convolution(&config, precision);
         let report = claim.run(precision, 1, |x| {
-            let out = layer.forward(&x.features, &x.edges(&options())).into_packed();
+            let out = layer
+                .forward(&x.features, &x.edges(&options()))
+                .into_packed();
             out + x.cloud.positions.clone() * 0.1
         });
         assert_caught(&report, Property::Translation);
@@ -127,7 +129,11 @@ fn harmonics_in_another_order_are_caught() {
 fn a_wrong_parity_is_caught() {
     let config = ConvolutionConfig::new(irreps("2x0e + 2x1o"), irreps("1x0e + 2x1e"), 1);
     let layer = convolution(&config, Precision::F64);
-    let model = |x: &Inputs| layer.forward(&x.features, &x.edges(&options())).into_packed();
+    let model = |x: &Inputs| {
+        layer
+            .forward(&x.features, &x.edges(&options()))
+            .into_packed()
+    };
     let honest = Claim::per_node("axial", types("2x0e + 2x1o", ""), irreps("1x0e + 2x1e"));
     honest.run(Precision::F64, 2, model).assert_ok();
     let broken = Claim::per_node("polar", types("2x0e + 2x1o", ""), irreps("1x0e + 2x1o"));
@@ -156,7 +162,9 @@ fn statistics_over_the_whole_batch_are_caught() {
     let claim = Claim::per_node("batch mean", types("2x0 + 1x1", ""), irreps("1x0 + 2x1"));
     let layer = convolution(&plain(), Precision::F64);
     let report = claim.run(Precision::F64, 4, |x| {
-        let out = layer.forward(&x.features, &x.edges(&options())).into_packed();
+        let out = layer
+            .forward(&x.features, &x.edges(&options()))
+            .into_packed();
         match out.dims()[0] {
             0 => out,
             _ => out.clone() - out.mean_dim(0),
@@ -173,9 +181,14 @@ fn a_sum_whose_order_changes_is_caught() {
     let report = claim.run(Precision::F64, 5, |x| {
         calls.set(calls.get() + 1);
         let jitter = 1.0 + f64::EPSILON * f64::from(calls.get() % 2) * 2.0;
-        layer.forward(&x.features, &x.edges(&options())).into_packed() * jitter
+        layer
+            .forward(&x.features, &x.edges(&options()))
+            .into_packed()
+            * jitter
     });
-    let failed = report.failures().any(|c| c.property == Property::Determinism);
+    let failed = report
+        .failures()
+        .any(|c| c.property == Property::Determinism);
     assert!(failed, "not caught:\n{report}");
 }
 
@@ -184,7 +197,10 @@ fn a_bias_on_vectors_is_caught() {
     let claim = Claim::per_node("bias", types("2x0 + 1x1", ""), irreps("1x0 + 2x1"));
     let layer = convolution(&plain(), Precision::F64);
     let report = claim.run(Precision::F64, 6, |x| {
-        layer.forward(&x.features, &x.edges(&options())).into_packed() + 0.05
+        layer
+            .forward(&x.features, &x.edges(&options()))
+            .into_packed()
+            + 0.05
     });
     assert_caught(&report, Property::Rotation);
 }
@@ -195,7 +211,10 @@ fn a_non_linearity_on_components_is_caught() {
     let config = plain().with_aggregation(Aggregation::Mean);
     let layer = convolution(&config, Precision::F64);
     let report = claim.run(Precision::F64, 7, |x| {
-        layer.forward(&x.features, &x.edges(&options())).into_packed().tanh()
+        layer
+            .forward(&x.features, &x.edges(&options()))
+            .into_packed()
+            .tanh()
     });
     assert_caught(&report, Property::Rotation);
 }
@@ -209,7 +228,9 @@ fn channel_wise_outputs_with_swapped_blocks_are_caught() {
     let width = irreps_out.dim();
     let claim = Claim::per_node("swapped", types("1x0 + 1x1", ""), irreps_out);
     let report = claim.run(Precision::F64, 8, |x| {
-        let out = layer.forward(&x.features, &x.edges(&options())).into_packed();
+        let out = layer
+            .forward(&x.features, &x.edges(&options()))
+            .into_packed();
         let columns: Vec<i32> = (0..width as i32).rev().collect();
         let columns = Tensor::from_data(TensorData::new(columns, [width]), &device());
         out.select(1, columns)
