@@ -3,7 +3,6 @@
 mod support;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::nn::Initializer;
 use burn::tensor::{DType, Tensor, TensorData};
 use steerable_radial::{
     Activation, Bias, RadialError, RadialNetwork, RadialNetworkConfig, RadialNorm,
@@ -34,8 +33,8 @@ struct Recast {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Values {
-    /// Those of the initializer.
-    Kept,
+    /// All 1.
+    Ones,
     /// Scattered in -0.5 .. 0.5 (scales about 1), the same in every run.
     Scattered,
 }
@@ -45,7 +44,9 @@ impl ModuleMapper for Recast {
         self.seen += 1;
         let (id, tensor, mapper) = param.consume();
         let mut tensor = tensor.cast(self.dtype);
-        if self.values == Values::Scattered {
+        if self.values == Values::Ones {
+            tensor = tensor.ones_like();
+        } else {
             let centre = if to_vec(&tensor).iter().all(|v| *v == 1.0) {
                 1.0
             } else {
@@ -69,14 +70,21 @@ fn recast(network: RadialNetwork, dtype: DType, values: Values) -> RadialNetwork
     })
 }
 
+fn with_each_activation(networks: usize) -> impl Iterator<Item = (usize, Activation)> {
+    ACTIVATIONS
+        .into_iter()
+        .map(move |activation| (networks, activation))
+}
+
 fn all_configs() -> Vec<RadialNetworkConfig> {
     let mut configs = Vec::new();
     for hidden in [vec![32, 32], vec![7], vec![5, 9, 3], vec![]] {
         for norm in [RadialNorm::None, RadialNorm::LayerNorm] {
             for bias in [Bias::With, Bias::Without] {
-                for activation in ACTIVATIONS {
+                for (networks, activation) in [1, 3].into_iter().flat_map(with_each_activation) {
                     configs.push(
                         RadialNetworkConfig::new(4)
+                            .with_networks(networks)
                             .with_hidden(hidden.clone())
                             .with_norm(norm)
                             .with_bias(bias)
@@ -115,21 +123,39 @@ fn normal_cdf(x: f64) -> f64 {
     0.5 + sum * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
 }
 
-/// The network, one edge and one neuron at a time.
+/// The networks, one after the other, one edge and one neuron at a time.
 fn host_forward(network: &RadialNetwork, config: &RadialNetworkConfig, edge: &[f64]) -> Vec<f64> {
-    network.layers.iter().fold(edge.to_vec(), |x, layer| {
-        let weight = to_vec(&layer.linear.weight.val());
-        let width = layer.linear.weight.dims()[1];
-        let bias = layer.linear.bias.as_ref().map(|b| to_vec(&b.val()));
+    (0..config.networks)
+        .flat_map(|group| host_network(network, config, group, edge))
+        .collect()
+}
+
+/// Network number `group`: its columns of the first map, its rows of the later ones.
+fn host_network(
+    network: &RadialNetwork,
+    config: &RadialNetworkConfig,
+    group: usize,
+    edge: &[f64],
+) -> Vec<f64> {
+    let layers = network.layers.iter().zip(&config.hidden).enumerate();
+    layers.fold(edge.to_vec(), |x, (index, (layer, &width))| {
+        let weight = to_vec(&layer.weight.val());
+        let weight = |i: usize, o: usize| match index {
+            0 => weight[i * config.networks * width + group * width + o],
+            _ => weight[(group * x.len() + i) * width + o],
+        };
+        let of_group = |param: &Option<Param<Tensor<1>>>| {
+            let param = param.as_ref();
+            param.map(|p| to_vec(&p.val())[group * width..][..width].to_vec())
+        };
+        let bias = of_group(&layer.bias);
         let mut y: Vec<f64> = (0..width)
             .map(|o| {
-                let sum: f64 = (0..x.len()).map(|i| x[i] * weight[i * width + o]).sum();
+                let sum: f64 = (0..x.len()).map(|i| x[i] * weight(i, o)).sum();
                 sum + bias.as_ref().map_or(0.0, |b| b[o])
             })
             .collect();
-        if let Some(norm) = &layer.norm {
-            let gamma = to_vec(&norm.gamma.val());
-            let beta = to_vec(&norm.beta.as_ref().expect("a shift").val());
+        if let (Some(gamma), Some(beta)) = (of_group(&layer.gamma), of_group(&layer.beta)) {
             let mean = y.iter().sum::<f64>() / width as f64;
             let variance = y.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / width as f64;
             for (o, v) in y.iter_mut().enumerate() {
@@ -155,7 +181,12 @@ fn the_network_equals_a_slow_one_for_every_config() {
             let data = TensorData::new(edges(EDGES), [EDGES, 4]);
             let hidden = network.forward(Tensor::from_data(data, (&device(), dtype)));
             let width = config.hidden.last().copied().unwrap_or(4);
-            assert_eq!(hidden.dims(), [EDGES, width]);
+            assert_eq!(hidden.dims(), [EDGES, config.networks * width]);
+            assert_eq!(network.networks(), config.networks);
+            assert_eq!(
+                network.layers.iter().all(|layer| layer.gamma.is_some()),
+                config.norm == RadialNorm::LayerNorm || config.hidden.is_empty()
+            );
             assert_eq!((network.d_input(), network.d_output()), (4, width));
             let expected: Vec<f64> = edges(EDGES)
                 .chunks(4)
@@ -205,9 +236,9 @@ fn network_gradients_equal_finite_differences() {
 #[test]
 fn layer_norm_survives_equal_features() {
     // Without spread the variance is zero; epsilon keeps value and gradient finite.
-    let config = RadialNetworkConfig::new(1).with_initializer(Initializer::Ones);
+    let config = RadialNetworkConfig::new(1);
     for dtype in DTYPES {
-        let network = recast(config.init(&device()), dtype, Values::Kept);
+        let network = recast(config.init(&device()), dtype, Values::Ones);
         let ours = differentiate(
             |x| network.forward(x),
             &[0.0, 1.0, 1e4],
@@ -233,18 +264,11 @@ fn all_parameters_of_the_network_get_gradients() {
     let hidden = network.forward(features);
     let gradients = (hidden.clone() * hidden).sum().backward();
     for layer in &network.layers {
-        let norm = layer.norm.as_ref().expect("the default");
-        let bias = layer.linear.bias.as_ref().expect("the default");
-        assert!(layer.linear.weight.grad(&gradients).is_some());
-        assert!(bias.grad(&gradients).is_some());
-        assert!(norm.gamma.grad(&gradients).is_some());
-        assert!(
-            norm.beta
-                .as_ref()
-                .expect("a shift")
-                .grad(&gradients)
-                .is_some()
-        );
+        assert!(layer.weight.grad(&gradients).is_some());
+        for param in [&layer.bias, &layer.gamma, &layer.beta] {
+            let param = param.as_ref().expect("the default");
+            assert!(param.grad(&gradients).is_some());
+        }
     }
 }
 
@@ -258,7 +282,7 @@ fn the_defaults_are_the_papers() {
     // 5*32 + 32 + 2*32, then 32*32 + 32 + 2*32.
     assert_eq!(network.num_params(), 256 + 1120);
     let bound = 5.0_f64.sqrt().recip();
-    assert!(largest(&to_vec(&network.layers[0].linear.weight.val())) <= bound);
+    assert!(largest(&to_vec(&network.layers[0].weight.val())) <= bound);
 }
 
 #[test]
@@ -281,7 +305,8 @@ fn no_edges_give_no_hidden_vectors() {
 fn empty_layers_are_refused() {
     let no_input = RadialNetworkConfig::new(0);
     let no_neuron = RadialNetworkConfig::new(2).with_hidden(vec![8, 0]);
-    for config in [no_input, no_neuron] {
+    let no_network = RadialNetworkConfig::new(2).with_networks(0);
+    for config in [no_input, no_neuron, no_network] {
         let error = config
             .try_init(&device())
             .map(drop)
