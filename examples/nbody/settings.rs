@@ -29,7 +29,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 5.0, value_parser = not_negative)]
     pub box_size: f64,
     /// Systems to train on.
-    #[arg(long, default_value_t = 5000, default_value_if("paper", "true", "5000"), value_parser = positive)]
+    #[arg(long, default_value_t = 10_000, default_value_if("paper", "true", "5000"), value_parser = positive)]
     pub train_size: usize,
     /// Systems to choose the best epoch by.
     #[arg(long, default_value_t = 500, value_parser = positive)]
@@ -42,16 +42,16 @@ pub struct Settings {
     #[arg(long, default_value_t = 64, default_value_if("paper", "true", "128"), value_parser = positive)]
     pub batch_size: usize,
     /// Epochs of the SE(3)-Transformer.
-    #[arg(long, default_value_t = 30, default_value_if("paper", "true", "500"), value_parser = positive)]
+    #[arg(long, default_value_t = 12, default_value_if("paper", "true", "500"), value_parser = positive)]
     pub epochs: usize,
     /// Epochs of the TFN.
-    #[arg(long, default_value_t = 10, default_value_if("paper", "true", "500"), value_parser = positive)]
+    #[arg(long, default_value_t = 8, default_value_if("paper", "true", "500"), value_parser = positive)]
     pub tfn_epochs: usize,
     /// Epochs of the plain network.
-    #[arg(long, default_value_t = 40, default_value_if("paper", "true", "500"), value_parser = positive)]
+    #[arg(long, default_value_t = 15, default_value_if("paper", "true", "500"), value_parser = positive)]
     pub plain_epochs: usize,
     /// Highest learning rate of Adam.
-    #[arg(long, default_value_t = 3e-3, default_value_if("paper", "true", "1e-3"), value_parser = rate)]
+    #[arg(long, default_value_t = 5e-3, default_value_if("paper", "true", "1e-3"), value_parser = rate)]
     pub lr: f64,
     /// Learning rate at the end of the cosine.
     #[arg(long, default_value_t = 1e-5, default_value_if("paper", "true", "1e-4"), value_parser = rate)]
@@ -86,7 +86,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 3, default_value_if("paper", "true", "4"), value_parser = positive)]
     pub tfn_layers: usize,
     /// Channels of each degree in the TFN.
-    #[arg(long, default_value_t = 4, default_value_if("paper", "true", "8"), value_parser = positive)]
+    #[arg(long, default_value_t = 8, default_value_if("paper", "true", "8"), value_parser = positive)]
     pub tfn_channels: usize,
     /// Number of degrees in the TFN.
     #[arg(long, default_value_t = 3, default_value_if("paper", "true", "4"), value_parser = degrees)]

@@ -35,21 +35,33 @@ fn vectors(flat: &[f64]) -> Vectors {
     std::array::from_fn(|ball| std::array::from_fn(|k| flat[3 * ball + k]))
 }
 
-fn largest_difference(ours: &Vectors, theirs: &[f64]) -> f64 {
-    let pairs = ours.as_flattened().iter().zip(theirs);
+fn largest_difference(ours: &Vectors, theirs: &Vectors) -> f64 {
+    let pairs = ours.as_flattened().iter().zip(theirs.as_flattened());
     pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+/// The same system, with every coordinate moved by up to 1e-12.
+fn nudged(start: &InitialState) -> InitialState {
+    let mut twin = *start;
+    let numbers = twin.frame.positions.as_flattened_mut().iter_mut();
+    for (index, x) in numbers.enumerate() {
+        *x += 1e-12 * (7.0 * index as f64).cos();
+    }
+    twin
 }
 
 #[test]
 fn trajectories_match_the_reference_implementation() {
     let text = include_str!("data/nbody_reference.json");
     let references: BTreeMap<String, Vec<Reference>> = serde_json::from_str(text).unwrap();
+    let mut at_target = Vec::new();
     for (name, systems) in references {
         let walls = if name == "box5" {
             Walls::At(5.0)
         } else {
             Walls::None
         };
+        let physics = Physics::new(walls);
         for (index, reference) in systems.iter().enumerate() {
             let start = InitialState {
                 charges: reference.charges,
@@ -58,26 +70,33 @@ fn trajectories_match_the_reference_implementation() {
                     velocities: vectors(&reference.v0),
                 },
             };
-            let last = *reference.frames.keys().next_back().unwrap();
-            let frames = Physics::new(walls).frames(&start, last + 1);
+            let count = 1 + *reference.frames.keys().next_back().unwrap();
+            let (frames, twin) = (
+                physics.frames(&start, count),
+                physics.frames(&nudged(&start), count),
+            );
             for (&number, expected) in &reference.frames {
-                // Rounding differs from the first step on (order of the sums over pairs); it grows with
-                // the square root of the steps, and in close encounters with the clipped force's
-                // gradient, at most 2 max_force / min_distance per unit of time squared.
-                let tolerance = match number {
-                    0 => 1e-11,
-                    1..=10 => 1e-7,
-                    _ => continue,
-                };
-                let x = largest_difference(&frames[number].positions, &expected.x);
-                let v = largest_difference(&frames[number].velocities, &expected.v);
+                let (ours, twin) = (&frames[number], &twin[number]);
+                // The two codes add in different orders: 2000 steps with errors near 1e-16 make less
+                // than 1e-12, and close encounters stretch that as they stretch the twin's nudge.
+                let x = largest_difference(&ours.positions, &vectors(&expected.x));
+                let x_bound = 1e-12 + 3.0 * largest_difference(&ours.positions, &twin.positions);
+                let v = largest_difference(&ours.velocities, &vectors(&expected.v));
+                let v_bound = 1e-12 + 3.0 * largest_difference(&ours.velocities, &twin.velocities);
                 assert!(
-                    x < tolerance && v < 100.0 * tolerance,
-                    "{name} system {index} frame {number}: {x:e} in x, {v:e} in v"
+                    x < x_bound && v < v_bound,
+                    "{name} system {index} frame {number}: {x:e} (bound {x_bound:e}) in x, {v:e} \
+                     (bound {v_bound:e}) in v"
                 );
+                if number == 10 {
+                    at_target.push(x);
+                }
             }
         }
     }
+    // The bounds are not wide where it is calm, and most systems are.
+    at_target.sort_by(f64::total_cmp);
+    assert!(at_target[at_target.len() / 2] < 1e-11, "{at_target:?}");
 }
 
 #[test]
@@ -196,7 +215,7 @@ fn a_missing_run_other_settings_and_a_flipped_bit_are_told_apart() {
         "{error}"
     );
     assert!(
-        error.to_string().contains("--lr was 0.003, now 0.5"),
+        error.to_string().contains("--lr was 0.005, now 0.5"),
         "{error}"
     );
 
