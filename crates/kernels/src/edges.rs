@@ -13,6 +13,7 @@ pub struct RowGroups {
     pub(crate) offsets: Tensor<1, Int>,
     num_rows: usize,
     num_groups: usize,
+    is_sorted: bool,
 }
 
 impl RowGroups {
@@ -44,6 +45,7 @@ impl RowGroups {
             offsets: upload(&offsets, device),
             num_rows: index.len(),
             num_groups,
+            is_sorted: index.is_sorted(),
         }
     }
 
@@ -56,6 +58,11 @@ impl RowGroups {
     /// Number of rows that are grouped.
     pub fn num_rows(&self) -> usize {
         self.num_rows
+    }
+
+    /// Whether the rows of each group are consecutive, group after group.
+    pub fn is_sorted(&self) -> bool {
+        self.is_sorted
     }
 
     /// Number of groups.

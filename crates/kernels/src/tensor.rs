@@ -100,6 +100,10 @@ pub fn convolve(
         hidden_width + 1,
         plan.num_weights()
     );
+    assert!(
+        dst.is_sorted(),
+        "convolve: edges must be sorted by destination"
+    );
     Tensor::from_dispatch(Dispatch::convolve(
         features.into_dispatch(),
         harmonics.into_dispatch(),
@@ -159,11 +163,18 @@ pub fn sum_rows(values: Tensor<2>, groups: &RowGroups) -> Tensor<2> {
 ///
 /// # Shapes
 /// - logits, output: `[groups.num_rows(), C]`
+///
+/// # Panics
+/// When the rows of a group are not consecutive.
 pub fn segment_softmax(logits: Tensor<2>, groups: &RowGroups) -> Tensor<2> {
     assert_eq!(
         logits.dims()[0],
         groups.num_rows(),
         "segment_softmax: number of rows"
+    );
+    assert!(
+        groups.is_sorted(),
+        "segment_softmax: rows of a group must be consecutive"
     );
     Tensor::from_dispatch(Dispatch::segment_softmax(
         logits.into_dispatch(),
@@ -195,7 +206,7 @@ pub fn grouped_layer_norm(
     let LayerNormAffine { gamma, beta } = affine;
     let columns = x.dims()[1];
     assert!(
-        width > 0 && columns % width == 0,
+        width > 0 && columns.is_multiple_of(width),
         "grouped_layer_norm: {columns} columns in runs of {width}"
     );
     assert_eq!(

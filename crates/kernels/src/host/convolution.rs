@@ -70,6 +70,8 @@ struct Slab<'a> {
 }
 
 struct Scratch<T> {
+    /// Hidden features of a tile, `[TILE, hidden_width]`, padded with zeros.
+    hidden: Vec<T>,
     radial: Vec<T>,
     radial_gradient: Vec<T>,
     coupled: Vec<T>,
@@ -131,6 +133,7 @@ impl<'a, T: Real> Convolution<'a, T> {
             .unwrap_or(0);
         let coupled = self.plan.pairs().iter().map(coupled_len).max().unwrap_or(0);
         Scratch {
+            hidden: vec![T::ZERO; TILE * self.hidden_width],
             radial: vec![T::ZERO; TILE * widest],
             radial_gradient: vec![T::ZERO; TILE * widest],
             coupled: vec![T::ZERO; coupled],
@@ -166,31 +169,40 @@ impl<'a, T: Real> Convolution<'a, T> {
         let mut scratch = self.scratch(&slabs);
         let out_row = rows_of_edges(self.row_offsets, &rows);
         let edges = edges_of(self.row_offsets, &rows);
+        // Messages are summed edge by edge once they are complete: the same order of additions
+        // wherever tiles and threads cut the edges.
+        let mut messages = vec![T::ZERO; TILE * dim_out];
         for tile in tiles(&edges) {
+            messages.fill(T::ZERO);
             for slab in &slabs {
-                self.form_radial_weights(slab, &tile, &mut scratch.radial);
+                self.form_radial_weights(slab, &tile, &mut scratch);
                 for (in_tile, edge) in tile.clone().enumerate() {
                     let x = row(self.features, self.src[edge] as usize, dim_in);
                     let y = row(self.harmonics, edge, self.harmonics_width);
                     let weights = row(&scratch.radial, in_tile, slab.weights.len());
-                    let out_row = out_row[edge - edges.start];
-                    let out = &mut out[out_row * dim_out..(out_row + 1) * dim_out];
+                    let message = &mut messages[in_tile * dim_out..(in_tile + 1) * dim_out];
                     for pair in slab.pairs {
                         let coupled = &mut scratch.coupled[..coupled_len(pair)];
                         couple(pair, x, y, coupled);
                         let weights = weights_of(pair, slab, weights);
-                        apply(self.plan.weighting(), pair, coupled, weights, out);
+                        apply(self.plan.weighting(), pair, coupled, weights, message);
                     }
                 }
+            }
+            for (in_tile, edge) in tile.enumerate() {
+                let out_row = out_row[edge - edges.start];
+                let out = &mut out[out_row * dim_out..(out_row + 1) * dim_out];
+                axpy(out, T::ONE, row(&messages, in_tile, dim_out));
             }
         }
     }
 
-    /// Radial weights of a tile: `[tile, slab columns]`.
+    /// Radial weights of a tile, `[TILE, slab columns]`. Always a full tile, so that the product runs
+    /// the same way, bit for bit, wherever the threads cut the edges.
     #[inline(always)]
-    fn form_radial_weights(&self, slab: &Slab<'_>, tile: &Range<usize>, radial: &mut [T]) {
+    fn form_radial_weights(&self, slab: &Slab<'_>, tile: &Range<usize>, scratch: &mut Scratch<T>) {
         let (width, columns) = (slab.weights.len(), self.plan.num_weights());
-        let radial = &mut radial[..tile.len() * width];
+        let radial = &mut scratch.radial[..TILE * width];
         match self.bias() {
             None => radial.fill(T::ZERO),
             Some(bias) => {
@@ -199,13 +211,25 @@ impl<'a, T: Real> Convolution<'a, T> {
                 }
             }
         }
+        let stride = self.plan.num_radials() * self.hidden_width;
+        let first = slab.radial * self.hidden_width;
+        let padded = scratch.hidden.chunks_exact_mut(self.hidden_width.max(1));
+        for (in_tile, padded) in padded.enumerate() {
+            if in_tile < tile.len() {
+                let from = (tile.start + in_tile) * stride + first;
+                padded.copy_from_slice(&self.hidden[from..from + self.hidden_width]);
+            } else {
+                padded.fill(T::ZERO);
+            }
+        }
+        let hidden = Matrix::new(&scratch.hidden, TILE, self.hidden_width, self.hidden_width);
         let weight = Matrix::new(
             &self.weight[slab.weights.start..],
             self.hidden_width,
             width,
             columns,
         );
-        add_product(radial, width, self.hidden_tile(slab, tile), weight);
+        add_product(radial, width, hidden, weight);
     }
 
     fn hidden_tile(&self, slab: &Slab<'_>, tile: &Range<usize>) -> Matrix<'a, T> {
@@ -283,7 +307,7 @@ impl<'a, T: Real> Convolution<'a, T> {
         for tile in tiles(&edges) {
             for slab in &slabs {
                 let width = slab.weights.len();
-                self.form_radial_weights(slab, &tile, &mut scratch.radial);
+                self.form_radial_weights(slab, &tile, &mut scratch);
                 for (in_tile, edge) in tile.clone().enumerate() {
                     let x = row(self.features, self.src[edge] as usize, dim_in);
                     let y = row(self.harmonics, edge, self.harmonics_width);

@@ -1,0 +1,64 @@
+//! One suite, stamped on every (operation, float type): values and gradients against slow
+//! compositions of burn operations, finite differences, determinism, threads, checkpointing.
+
+mod awkward;
+mod checks;
+mod convolution;
+mod operation;
+mod panics;
+mod per_row;
+mod rows;
+
+/// Every check on the cases of one operation, in both float types.
+macro_rules! stamp {
+    ($($operation:ident: $cases:path;)*) => {$(
+        mod $operation {
+            use super::{checks, operation::Cases};
+
+            stamp!(@dtype f32, burn::tensor::DType::F32, $cases);
+            stamp!(@dtype f64, burn::tensor::DType::F64, $cases);
+
+            #[test]
+            fn gradients_equal_finite_differences() {
+                let cases: Cases = $cases();
+                cases.small.iter().for_each(checks::gradients_equal_finite_differences);
+            }
+
+            #[test]
+            fn a_gradient_that_is_one_percent_off_is_refused() {
+                let cases: Cases = $cases();
+                cases.small.iter().for_each(checks::a_gradient_one_percent_off_is_refused);
+            }
+        }
+    )*};
+    (@dtype $name:ident, $dtype:expr, $cases:path) => {
+        mod $name {
+            use super::{checks, Cases};
+
+            stamp!(@check $dtype, $cases, values_equal_the_oracle);
+            stamp!(@check $dtype, $cases, gradients_equal_the_oracle);
+            stamp!(@check $dtype, $cases, untracked_inputs_change_no_bit_of_other_gradients);
+            stamp!(@check $dtype, $cases, checkpointing_changes_no_bit);
+            stamp!(@check $dtype, $cases, two_runs_give_the_same_bits);
+            stamp!(@check $dtype, $cases, thread_counts_agree);
+        }
+    };
+    (@check $dtype:expr, $cases:path, $check:ident) => {
+        #[test]
+        fn $check() {
+            let cases: Cases = $cases();
+            cases.all().for_each(|case| checks::$check(case, $dtype));
+        }
+    };
+}
+
+stamp! {
+    spherical_harmonics: crate::per_row::spherical_harmonics;
+    grouped_layer_norm: crate::per_row::grouped_layer_norm;
+    grouped_linear: crate::per_row::grouped_linear;
+    gather_rows: crate::rows::gather_rows;
+    sum_rows: crate::rows::sum_rows;
+    segment_softmax: crate::rows::segment_softmax;
+    convolve_full: crate::convolution::full;
+    convolve_channel_wise: crate::convolution::channel_wise;
+}

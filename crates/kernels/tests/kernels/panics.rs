@@ -1,0 +1,112 @@
+//! Wrong shapes stop at once, and the message names the operation and the sizes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use steerable_harmonics::Normalization;
+use steerable_harmonics::plan::RadialSharing;
+use steerable_kernels::{
+    ConvolutionInputs, LayerNormAffine, Rectifier, RowGroups, convolve, gather_rows,
+    grouped_layer_norm, grouped_linear, segment_softmax, spherical_harmonics, sum_rows,
+};
+
+use crate::convolution::full_plan;
+
+fn zeros(shape: [usize; 2]) -> Tensor<2> {
+    Tensor::zeros(shape, &Device::flex())
+}
+
+fn flat(len: usize) -> Tensor<1> {
+    Tensor::zeros([len], &Device::flex())
+}
+
+#[track_caller]
+fn refuses<T>(words: &[&str], call: impl FnOnce() -> T) {
+    let error = catch_unwind(AssertUnwindSafe(call)).err().expect("a panic");
+    let text = error.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| error.downcast_ref::<&str>().map(ToString::to_string));
+    let text = text.expect("a message");
+    for word in words {
+        assert!(text.contains(word), "\"{word}\" is not in \"{text}\"");
+    }
+}
+
+#[test]
+fn convolve_refuses_wrong_shapes() {
+    let plan = Arc::new(full_plan("2x0 + 1x1", "3x0", RadialSharing::PerPair));
+    assert_eq!((plan.num_weights(), plan.num_radials()), (9, 2));
+    let device = Device::flex();
+    let groups = RowGroups::new(&[0, 1, 1], 2, &device);
+    let call = |features: [usize; 2], harmonics, hidden, weight, dst: &RowGroups| {
+        let inputs = ConvolutionInputs {
+            features: zeros(features),
+            harmonics: zeros(harmonics),
+            hidden: zeros(hidden),
+            weight: zeros(weight),
+        };
+        convolve(inputs, &groups, dst, &plan)
+    };
+    call([2, 5], [3, 4], [3, 8], [4, 9], &groups);
+    refuses(&["convolve", "[2, 6]", "[2, 5]"], || {
+        call([2, 6], [3, 4], [3, 8], [4, 9], &groups)
+    });
+    refuses(&["convolve", "[3, >= 4]", "[3, 1]"], || {
+        call([2, 5], [3, 1], [3, 8], [4, 9], &groups)
+    });
+    refuses(&["convolve", "hidden", "[2, 8]"], || {
+        call([2, 5], [3, 4], [2, 8], [4, 9], &groups)
+    });
+    refuses(&["convolve", "[4 or 5, 9]", "[3, 9]"], || {
+        call([2, 5], [3, 4], [3, 8], [3, 9], &groups)
+    });
+    let other = RowGroups::new(&[0, 1], 2, &device);
+    refuses(&["convolve", "2", "3"], || {
+        call([2, 5], [3, 4], [3, 8], [4, 9], &other)
+    });
+    let unsorted = RowGroups::new(&[1, 0, 1], 2, &device);
+    refuses(&["convolve", "sorted"], || {
+        call([2, 5], [3, 4], [3, 8], [4, 9], &unsorted)
+    });
+}
+
+#[test]
+fn row_operations_refuse_wrong_shapes() {
+    let groups = RowGroups::new(&[0, 1, 1], 2, &Device::flex());
+    refuses(&["gather_rows", "5", "2"], || {
+        gather_rows(zeros([5, 2]), &groups)
+    });
+    refuses(&["sum_rows", "5", "3"], || sum_rows(zeros([5, 2]), &groups));
+    refuses(&["segment_softmax", "5", "3"], || {
+        segment_softmax(zeros([5, 2]), &groups)
+    });
+    let unsorted = RowGroups::new(&[1, 0, 1], 2, &Device::flex());
+    refuses(&["segment_softmax", "consecutive"], || {
+        segment_softmax(zeros([3, 1]), &unsorted)
+    });
+    refuses(&["RowGroups", "index 7", "2 rows"], || {
+        RowGroups::new(&[7], 2, &Device::flex())
+    });
+}
+
+#[test]
+fn per_row_operations_refuse_wrong_shapes() {
+    refuses(&["spherical_harmonics", "4"], || {
+        spherical_harmonics(zeros([2, 4]), 1, Normalization::Component)
+    });
+    let norm = |columns, affine, width| {
+        let affine = LayerNormAffine {
+            gamma: flat(affine),
+            beta: flat(columns),
+        };
+        grouped_layer_norm(zeros([2, columns]), affine, width, 1e-5, Rectifier::None)
+    };
+    refuses(&["grouped_layer_norm", "6", "4"], || norm(6, 6, 4));
+    refuses(&["grouped_layer_norm", "6", "5"], || norm(6, 5, 3));
+    refuses(&["grouped_linear", "5", "6"], || {
+        grouped_linear(zeros([2, 5]), zeros([6, 1]), flat(0), 2)
+    });
+    refuses(&["grouped_linear", "3 biases"], || {
+        grouped_linear(zeros([2, 6]), zeros([6, 1]), flat(3), 2)
+    });
+}

@@ -1,0 +1,211 @@
+//! Operations that treat each row by itself.
+
+use burn::tensor::Tensor;
+use steerable_harmonics::{Domain, Normalization, SphericalHarmonics};
+use steerable_kernels::{LayerNormAffine, Rectifier};
+
+use crate::operation::{Case, Cases, Draw, Function, Input, Rounding};
+
+/// Harmonics by burn operations: degrees 0 to 2 written out as polynomials of the unit vector.
+fn polynomials(x: &Tensor<2>, scales: [f64; 3]) -> Tensor<2> {
+    let squared = (x.clone() * x.clone()).sum_dim(1);
+    let unit = x.clone() / squared.sqrt();
+    let [x, y, z] = [0, 1, 2].map(|i| unit.clone().narrow(1, i, 1));
+    let three = 3.0_f64.sqrt();
+    let [s0, s1, s2] = scales;
+    let one = x.clone() * 0.0 + 1.0;
+    let degrees = vec![
+        one * s0,
+        x.clone() * s1,
+        y.clone() * s1,
+        z.clone() * s1,
+        x.clone() * z.clone() * (three * s2),
+        x.clone() * y.clone() * (three * s2),
+        (y.clone() * y.clone() - (x.clone() * x.clone() + z.clone() * z.clone()) * 0.5) * s2,
+        y * z.clone() * (three * s2),
+        (z.clone() * z - x.clone() * x) * (0.5 * three * s2),
+    ];
+    Tensor::cat(degrees, 1)
+}
+
+/// Degrees up to 2 in each normalization. Higher degrees have their own suite in
+/// `steerable-harmonics`; what this crate adds is the way there and back.
+pub(crate) fn spherical_harmonics() -> Cases {
+    let mut draw = Draw::new(4);
+    let mut case = |rows: usize, normalization: Normalization| {
+        let mut vectors = draw.input("vectors", [rows, 3]);
+        for vector in vectors.values.chunks_exact_mut(3) {
+            // Away from the origin, where a direction varies fast.
+            let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
+            vector.iter_mut().for_each(|x| *x *= 0.5 + 0.5 / length);
+        }
+        let scales = [0, 1, 2].map(|l| normalization.length(l));
+        Case {
+            name: format!("spherical_harmonics {normalization:?} of {rows}"),
+            inputs: vec![vectors],
+            kernel: Box::new(move |x| {
+                steerable_kernels::spherical_harmonics(x[0].clone(), 2, normalization)
+            }),
+            oracle: Box::new(move |x| polynomials(&x[0], scales)),
+            // A handful of products per value, the length and its gradient.
+            rounding: Rounding::OfLargest { roundings: 32.0 },
+        }
+    };
+    let all = [
+        Normalization::Component,
+        Normalization::Norm,
+        Normalization::Integral,
+    ];
+    let small = all.map(|normalization| case(5, normalization)).into();
+    let large = all.map(|normalization| case(1001, normalization)).into();
+    Cases { small, large }
+}
+
+/// Every degree that the operation offers equals the host's harmonics bit for bit.
+#[test]
+fn spherical_harmonics_are_those_of_the_harmonics_crate() {
+    let device = burn::tensor::Device::flex();
+    let vectors = Draw::new(5).input("vectors", [37, 3]);
+    for l_max in 0..=8 {
+        let host = SphericalHarmonics::new(l_max).with_domain(Domain::Sphere);
+        let mut expected = vec![0.0; 37 * host.dim()];
+        host.values(&vectors.values, &mut expected);
+        let tensor =
+            crate::operation::matrix(&vectors.values, [37, 3], &device, burn::tensor::DType::F64);
+        let normalization = host.normalization();
+        let got = steerable_kernels::spherical_harmonics(tensor, l_max, normalization);
+        assert_eq!(crate::operation::numbers(&got), expected, "l_max {l_max}");
+    }
+}
+
+/// Normalization of runs of columns, the textbook formula.
+pub(crate) fn grouped_layer_norm() -> Cases {
+    let mut draw = Draw::new(6);
+    let mut case = |[rows, runs, width]: [usize; 3], epsilon: f64, rectifier: Rectifier| loop {
+        let columns = runs * width;
+        let mut inputs = vec![
+            draw.input("x", [rows, columns]),
+            draw.input("gamma", [1, columns]),
+            draw.input("beta", [1, columns]),
+        ];
+        if rows > 1 {
+            // A constant run, whose variance is zero.
+            inputs[0].values[..width].fill(0.25);
+        }
+        // The rectifier's corner has no derivative: stay away from it.
+        if nearest_to_zero(&inputs, width, epsilon) < 1e-4 {
+            continue;
+        }
+        return Case {
+            name: format!("grouped_layer_norm {rows} x {runs} x {width}, {rectifier:?}"),
+            inputs,
+            kernel: Box::new(move |x| {
+                let affine = LayerNormAffine {
+                    gamma: x[1].clone().reshape([columns]),
+                    beta: x[2].clone().reshape([columns]),
+                };
+                let x = x[0].clone();
+                steerable_kernels::grouped_layer_norm(x, affine, width, epsilon, rectifier)
+            }),
+            oracle: textbook_layer_norm(width, epsilon, rectifier),
+            // Two sums over a run or over the rows, each way, and a few operations. A mean that
+            // cancels is amplified by at most max |x| / sqrt(epsilon) <= 4.
+            rounding: Rounding::OfLargest {
+                roundings: 4.0 * (2 * width + rows + 16) as f64,
+            },
+        };
+    };
+    let mut list = |sizes: &[[usize; 3]]| {
+        let both = [Rectifier::None, Rectifier::Relu];
+        let sizes = sizes
+            .iter()
+            .flat_map(|size| both.map(|rectifier| (*size, rectifier)));
+        sizes
+            .map(|(size, rectifier)| case(size, 0.1, rectifier))
+            .collect()
+    };
+    let small = list(&[[3, 2, 4], [2, 3, 1], [0, 2, 3], [1, 1, 7]]);
+    let large = list(&[[300, 2, 16]]);
+    Cases { small, large }
+}
+
+fn nearest_to_zero(inputs: &[Input], width: usize, epsilon: f64) -> f64 {
+    let tensors: Vec<Tensor<2>> = inputs
+        .iter()
+        .map(|input| {
+            let device = burn::tensor::Device::flex();
+            let dtype = burn::tensor::DType::F64;
+            crate::operation::matrix(&input.values, input.shape, &device, dtype)
+        })
+        .collect();
+    let out = textbook_layer_norm(width, epsilon, Rectifier::None)(&tensors);
+    crate::operation::numbers(&out)
+        .iter()
+        .fold(1.0, |least, x| x.abs().min(least))
+}
+
+fn textbook_layer_norm(width: usize, epsilon: f64, rectifier: Rectifier) -> Function {
+    Box::new(move |inputs| {
+        let [rows, columns] = inputs[0].dims();
+        if rows == 0 {
+            return inputs[0].clone();
+        }
+        let x = inputs[0].clone().reshape([rows * columns / width, width]);
+        let centred = x.clone() - x.mean_dim(1);
+        let variance = (centred.clone() * centred.clone()).mean_dim(1);
+        let normal = (centred / (variance + epsilon).sqrt()).reshape([rows, columns]);
+        let out = normal * inputs[1].clone() + inputs[2].clone();
+        match rectifier {
+            Rectifier::None => out,
+            Rectifier::Relu => burn::tensor::activation::relu(out),
+        }
+    })
+}
+
+/// Linear maps side by side, against one product per map.
+pub(crate) fn grouped_linear() -> Cases {
+    let mut draw = Draw::new(9);
+    let mut case = |rows: usize, groups: usize, [from, to]: [usize; 2], with_bias: usize| {
+        let composed = || -> Function {
+            Box::new(move |x| {
+                let mut columns = Vec::new();
+                for group in 0..groups {
+                    let own = x[0].clone().narrow(1, group * from, from);
+                    let map = x[1].clone().narrow(0, group * from, from);
+                    columns.push(own.matmul(map));
+                }
+                let out = Tensor::cat(columns, 1);
+                if with_bias == 0 {
+                    out
+                } else {
+                    out + x[2].clone()
+                }
+            })
+        };
+        Case {
+            name: format!("grouped_linear {rows} rows, {groups} of {from} x {to}"),
+            inputs: vec![
+                draw.input("x", [rows, groups * from]),
+                draw.input("weight", [groups * from, to]),
+                draw.input("bias", [1, groups * to * with_bias]),
+            ],
+            kernel: Box::new(move |x| {
+                let bias = x[2].clone().flatten(0, 1);
+                steerable_kernels::grouped_linear(x[0].clone(), x[1].clone(), bias, groups)
+            }),
+            oracle: composed(),
+            rounding: Rounding::OfSizes {
+                sizes: composed(),
+                roundings: (from + to + rows + 4) as f64,
+            },
+        }
+    };
+    let small = vec![
+        case(4, 1, [3, 2], 1),
+        case(3, 3, [2, 5], 1),
+        case(3, 3, [4, 1], 0),
+        case(1, 2, [1, 1], 1),
+    ];
+    let large = vec![case(1500, 3, [16, 33], 1), case(700, 1, [33, 16], 0)];
+    Cases { small, large }
+}
