@@ -101,7 +101,7 @@ pub struct Batch {
 impl Batch {
     /// Uploads samples.
     pub fn new<'a>(
-        samples: impl Iterator<Item = &'a Sample> + Clone,
+        samples: &(impl Iterator<Item = &'a Sample> + Clone),
         topology: &Topology,
         rotation: Rotation,
         device: &Device,
@@ -267,7 +267,7 @@ impl Loader {
             };
             let rotation = Rotation::random(&mut StdRng::seed_from_u64(mix(number as u64)));
             let samples = chunk.iter().map(|&index| &self.samples[index]);
-            Batch::new(samples, topology, rotation, &self.device)
+            Batch::new(&samples, topology, rotation, &self.device)
         })
     }
 }

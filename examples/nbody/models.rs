@@ -92,10 +92,6 @@ pub struct Forecaster {
 
 /// The part with parameters.
 #[derive(Module, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one value for the whole run"
-)]
 pub enum Network {
     /// Not equivariant.
     Plain(PlainNetwork),

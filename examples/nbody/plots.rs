@@ -219,7 +219,7 @@ fn flights(settings: &Settings, row: &Row, device: &Device) -> Vec<Flight> {
                 now: frames[0],
                 later: frames[FRAMES_AHEAD],
             };
-            let batch = Batch::new([&sample].into_iter(), &topology, still, device);
+            let batch = Batch::new(&[&sample].into_iter(), &topology, still, device);
             let moved = row.predict(&batch, settings.time_ahead()).displacement;
             let moved: Vec<f64> = moved.into_data().iter::<f64>().collect();
             let now = &sample.now;
