@@ -278,40 +278,40 @@ fn every_layer_refuses_features_of_other_irreps_and_names_both() {
     let irreps = irreps("1x0 + 2x1");
     let linear = SteerableLinearConfig::new(irreps.clone(), irreps.clone()).init(&device);
     assert_panics(&told("SteerableLinear"), || {
-        drop(linear.forward(&x.features))
+        drop(linear.forward(&x.features));
     });
     let norm = NormNonlinearityConfig::new(irreps.clone()).init(&device);
     assert_panics(&told("NormNonlinearity"), || {
-        drop(norm.forward(&x.features))
+        drop(norm.forward(&x.features));
     });
     let norm = EquivariantLayerNormConfig::new(irreps.clone()).init(&device);
     assert_panics(&told("EquivariantLayerNorm"), || {
-        drop(norm.forward(&x.features))
+        drop(norm.forward(&x.features));
     });
     let layer = ConvolutionConfig::new(irreps.clone(), irreps.clone(), 1).init(&device);
     assert_panics(&told("Convolution"), || {
-        drop(layer.forward(&x.features, &edges))
+        drop(layer.forward(&x.features, &edges));
     });
     let block = AttentionBlockConfig::new(irreps.clone(), irreps.clone(), 1)
         .with_channels_div(1)
         .init(&device);
     assert_panics(&told("AttentionBlock"), || {
-        drop(block.forward(&x.features, &edges))
+        drop(block.forward(&x.features, &edges));
     });
     let hidden = "2x0 + 2x1".parse().expect("good irreps");
     let model = SE3TransformerConfig::new(irreps.clone(), hidden, irreps.clone()).init(&device);
     assert_panics(&told("SE3Transformer"), || {
-        drop(model.forward(&x.features, &x.cloud))
+        drop(model.forward(&x.features, &x.cloud));
     });
     let hidden = "2x0 + 2x1".parse().expect("good irreps");
     let model = TensorFieldNetworkConfig::new(irreps.clone(), hidden, irreps).init(&device);
     assert_panics(&told("TensorFieldNetwork"), || {
-        drop(model.forward(&x.features, &x.cloud))
+        drop(model.forward(&x.features, &x.cloud));
     });
     let gate = GateConfig::new("1x0".parse().expect("good"), "1x1".parse().expect("good"));
     let gate = gate.init(&device);
     assert_panics(&["Gate", "1x0 + 1x0 + 1x1", "2x1"], || {
-        drop(gate.forward(&x.features))
+        drop(gate.forward(&x.features));
     });
 }
 
@@ -365,6 +365,6 @@ fn features_of_another_number_of_nodes_than_the_graph_are_refused() {
     let layer = convolution("2x0", "1x1").init(&device());
     let two = Features::new(irreps("2x0"), Tensor::ones([2, 2], &device()));
     assert_panics(&["3", "2"], || {
-        drop(layer.forward(&two, &x.edges(&options())))
+        drop(layer.forward(&two, &x.edges(&options())));
     });
 }

@@ -167,7 +167,7 @@ fn types(irreps_in: &str) -> InputTypes {
     }
 }
 
-fn options(basis: RadialBasisConfig, envelope: Envelope) -> EdgeOptions {
+fn options(basis: &RadialBasisConfig, envelope: Envelope) -> EdgeOptions {
     EdgeOptions {
         basis: basis.init(&device()),
         l_max: 3,
@@ -176,7 +176,7 @@ fn options(basis: RadialBasisConfig, envelope: Envelope) -> EdgeOptions {
 }
 
 fn distance() -> EdgeOptions {
-    options(RadialBasisConfig::distance(), Envelope::None)
+    options(&RadialBasisConfig::distance(), Envelope::None)
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn gradients_through_bases_and_envelopes_are_exact() {
         (RadialBasisKind::Gaussian, Envelope::Cosine { cutoff }),
         (RadialBasisKind::BSpline, Envelope::Smooth { cutoff }),
     ] {
-        let edges = options(RadialBasisConfig::new(kind, 5, range), envelope);
+        let edges = options(&RadialBasisConfig::new(kind, 5, range), envelope);
         let config = ConvolutionConfig::new(irreps("2x0 + 1x1"), irreps("1x0 + 2x1"), 5);
         let name = format!("convolution with {kind:?}");
         assert_exact(
