@@ -1,0 +1,154 @@
+//! The convolution alone, beside one big matrix product in the same process. An item is one
+//! floating-point operation, so "Gitem/s" reads GFLOP/s; operations are counted in the direct order
+//! (last radial layer, coupling, channels), forward and backward together as three times that.
+//!
+//! `cargo bench -p steerable-benches --bench convolution`; `RAYON_NUM_THREADS` sets the threads.
+//! With glibc, `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` saves page faults of fresh tensors.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use steerable::harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
+use steerable::irreps::Irreps;
+use steerable::kernels::{ConvolutionInputs, RowGroups, convolve};
+use steerable_benches::{Sizes, random};
+
+fn main() {
+    for workload in [W3, NBODY] {
+        let plan = workload.plan();
+        println!(
+            "{workload:?}: {} paths, {} radial weights and {} multiply-adds per edge, {} threads",
+            plan.num_paths(),
+            plan.num_weights(),
+            plan.multiply_adds_per_edge(workload.hidden),
+            rayon_threads(),
+        );
+    }
+    divan::main();
+}
+
+fn rayon_threads() -> String {
+    std::env::var("RAYON_NUM_THREADS").unwrap_or_else(|_| "all".into())
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Workload {
+    sizes: Sizes,
+    irreps_in: &'static str,
+    irreps_out: &'static str,
+    hidden: usize,
+}
+
+/// A full SE(3) convolution of one width throughout.
+const W3: Workload = Workload {
+    sizes: Sizes {
+        nodes: 512,
+        neighbours: 16,
+    },
+    irreps_in: "32x0 + 32x1 + 32x2 + 32x3",
+    irreps_out: "32x0 + 32x1 + 32x2 + 32x3",
+    hidden: 32,
+};
+
+/// Values and keys of one n-body attention layer: 128 systems of 5 bodies, 8 channels, divisor 4.
+const NBODY: Workload = Workload {
+    sizes: Sizes {
+        nodes: 640,
+        neighbours: 4,
+    },
+    irreps_in: "8x0 + 8x1 + 8x2 + 8x3",
+    irreps_out: "2x0 + 2x1 + 2x2 + 2x3 + 2x0 + 2x1 + 2x2 + 2x3",
+    hidden: 32,
+};
+
+impl Workload {
+    fn plan(&self) -> Arc<ConvolutionPlan> {
+        let parse = |text: &str| -> Irreps { text.parse().expect("irreps") };
+        let options = PlanOptions {
+            l_filter_max: None,
+            normalization: PathNormalization::FanIn,
+            sharing: RadialSharing::Shared,
+        };
+        let (irreps_in, irreps_out) = (parse(self.irreps_in), parse(self.irreps_out));
+        Arc::new(ConvolutionPlan::full(&irreps_in, &irreps_out, options))
+    }
+
+    fn inputs(&self, plan: &ConvolutionPlan, device: &Device) -> ConvolutionInputs {
+        let edges = self.sizes.edges();
+        ConvolutionInputs {
+            features: random([self.sizes.nodes, plan.irreps_in().dim()], device),
+            harmonics: random([edges, (plan.l_filter_max() + 1).pow(2)], device),
+            hidden: random([edges, self.hidden], device),
+            weight: random([self.hidden, plan.num_weights()], device),
+        }
+    }
+
+    /// Floating-point operations of a forward pass.
+    fn operations(&self, plan: &ConvolutionPlan) -> usize {
+        2 * self.sizes.edges() * plan.multiply_adds_per_edge(self.hidden)
+    }
+
+    fn forward(&self, bencher: Bencher) {
+        let (plan, device) = (self.plan(), Device::flex());
+        let inputs = self.inputs(&plan, &device);
+        let [src, dst] = self.sizes.groups(&device);
+        bencher
+            .counter(ItemsCount::new(self.operations(&plan)))
+            .bench_local(|| convolve(inputs.clone(), &src, &dst, &plan).into_data());
+    }
+
+    fn forward_and_backward(&self, bencher: Bencher) {
+        let (plan, device) = (self.plan(), Device::flex().autodiff());
+        let ConvolutionInputs {
+            features,
+            harmonics,
+            hidden,
+            weight,
+        } = self.inputs(&plan, &device);
+        let inputs = ConvolutionInputs {
+            features: features.require_grad(),
+            harmonics: harmonics.require_grad(),
+            hidden: hidden.require_grad(),
+            weight: weight.require_grad(),
+        };
+        let [src, dst]: [RowGroups; 2] = self.sizes.groups(&device);
+        bencher
+            .counter(ItemsCount::new(3 * self.operations(&plan)))
+            .bench_local(|| {
+                let grads = convolve(inputs.clone(), &src, &dst, &plan).sum().backward();
+                inputs.weight.grad(&grads).expect("tracked").into_data()
+            });
+    }
+}
+
+#[divan::bench(sample_count = 10)]
+fn w3_forward(bencher: Bencher) {
+    W3.forward(bencher);
+}
+
+#[divan::bench(sample_count = 10)]
+fn w3_forward_and_backward(bencher: Bencher) {
+    W3.forward_and_backward(bencher);
+}
+
+#[divan::bench(sample_count = 30)]
+fn nbody_forward(bencher: Bencher) {
+    NBODY.forward(bencher);
+}
+
+#[divan::bench(sample_count = 30)]
+fn nbody_forward_and_backward(bencher: Bencher) {
+    NBODY.forward_and_backward(bencher);
+}
+
+/// The yardstick: what the machine does on one big product.
+#[divan::bench(args = [1024], sample_count = 10)]
+fn matrix_product(bencher: Bencher, size: usize) {
+    let device = Device::flex();
+    let [a, b]: [Tensor<2>; 2] = [0, 1].map(|_| random([size, size], &device));
+    bencher
+        .counter(ItemsCount::new(2 * size * size * size))
+        .bench_local(|| a.clone().matmul(b.clone()).into_data());
+}
