@@ -130,7 +130,8 @@ fn lighter(RGBColor(r, g, b): RGBColor) -> RGBColor {
     RGBColor(lift(r), lift(g), lift(b))
 }
 
-/// Curves over a logarithmic axis, with dashed levels.
+/// Curves over a logarithmic axis, with dashed levels. The axis is that of the logarithms: the plotting
+/// crate's own logarithmic axis marks powers of ten only.
 fn diagram(
     area: &Area<'_>,
     title: &str,
@@ -157,17 +158,20 @@ fn diagram(
         .margin(12)
         .x_label_area_size(42)
         .y_label_area_size(64)
-        .build_cartesian_2d(0.0..x_end * 1.02, (low..high).log_scale())?;
+        .build_cartesian_2d(0.0..x_end * 1.02, low.log10()..high.log10())?;
     chart
         .configure_mesh()
         .x_desc(x_label)
-        .y_label_formatter(&|value| format!("{value:.3}"))
+        .y_label_formatter(&|value| format!("{:.3}", 10_f64.powf(*value)))
         .light_line_style(WHITE.mix(0.0))
         .draw()?;
     for curve in curves {
         let style = curve.color.stroke_width(curve.width);
         chart
-            .draw_series(LineSeries::new(curve.points.iter().copied(), style))?
+            .draw_series(LineSeries::new(
+                curve.points.iter().map(|&(x, y)| (x, y.log10())),
+                style,
+            ))?
             .label(&curve.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
@@ -175,7 +179,7 @@ fn diagram(
         let style = color.mix(0.8).stroke_width(1);
         chart
             .draw_series(DashedLineSeries::new(
-                [(0.0, *level), (x_end * 1.02, *level)],
+                [(0.0, level.log10()), (x_end * 1.02, level.log10())],
                 5,
                 5,
                 style,

@@ -29,7 +29,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 5.0, value_parser = not_negative)]
     pub box_size: f64,
     /// Systems to train on.
-    #[arg(long, default_value_t = 10_000, default_value_if("paper", "true", "5000"), value_parser = positive)]
+    #[arg(long, default_value_t = 20_000, default_value_if("paper", "true", "5000"), value_parser = positive)]
     pub train_size: usize,
     /// Systems to choose the best epoch by.
     #[arg(long, default_value_t = 500, value_parser = positive)]
@@ -45,10 +45,10 @@ pub struct Settings {
     #[arg(long, default_value_t = 12, default_value_if("paper", "true", "500"), value_parser = positive)]
     pub epochs: usize,
     /// Epochs of the TFN.
-    #[arg(long, default_value_t = 8, default_value_if("paper", "true", "500"), value_parser = positive)]
+    #[arg(long, default_value_t = 6, default_value_if("paper", "true", "500"), value_parser = positive)]
     pub tfn_epochs: usize,
     /// Epochs of the plain network.
-    #[arg(long, default_value_t = 15, default_value_if("paper", "true", "500"), value_parser = positive)]
+    #[arg(long, default_value_t = 8, default_value_if("paper", "true", "500"), value_parser = positive)]
     pub plain_epochs: usize,
     /// Highest learning rate of Adam.
     #[arg(long, default_value_t = 5e-3, default_value_if("paper", "true", "1e-3"), value_parser = rate)]
