@@ -13,6 +13,7 @@ use steerable_kernels::{ConvolutionInputs, RowGroups, convolve, gather_rows};
 use steerable_radial::{Activation, RadialNetwork, RadialNetworkConfig, RadialNorm};
 
 use crate::error::{BuildError, expect_built, same_group};
+use crate::features::cat_columns;
 use crate::linear::{SteerableLinear, SteerableLinearConfig, expect_irreps};
 use crate::{Edges, Features};
 
@@ -304,7 +305,7 @@ impl Convolution {
         });
         expect_irreps("Convolution (edge features)", &self.irreps_edge, own);
         let on_edges = gather_rows(features.packed(), edges.graph.src());
-        Some(Tensor::cat(vec![on_edges, own.packed()], 1))
+        Some(cat_columns(vec![on_edges, own.packed()]))
     }
 
     fn add_own(&self, out: Tensor<2>, features: &Features, edges: &Edges) -> Features {

@@ -73,7 +73,7 @@ impl Features {
                 reshape_to_rows(tensor, rows)
             })
             .collect();
-        Self::new(irreps, Tensor::cat(columns, 1))
+        Self::new(irreps, cat_columns(columns))
     }
 
     /// The irreps.
@@ -130,7 +130,7 @@ impl Features {
             .irreps
             .concat(&other.irreps)
             .unwrap_or_else(|error| panic!("Features::join: {error}"));
-        Self::new(irreps, Tensor::cat(vec![self.packed, other.packed], 1))
+        Self::new(irreps, cat_columns(vec![self.packed, other.packed]))
     }
 
     /// The same features in wider irreps: each of our blocks goes to the next block of `irreps` with
@@ -211,6 +211,18 @@ fn narrow(tensor: Tensor<2>, first: usize, count: usize) -> Tensor<2> {
     }
 }
 
+/// Columns side by side. Without rows there is nothing to differentiate, and the gradients of burn's own
+/// `cat` would have an offset beyond the end of the storage.
+pub(crate) fn cat_columns(parts: Vec<Tensor<2>>) -> Tensor<2> {
+    match parts.first() {
+        Some(first) if first.dims()[0] == 0 => {
+            let columns = parts.iter().map(|part| part.dims()[1]).sum();
+            Tensor::zeros([0, columns], (&first.device(), first.dtype()))
+        }
+        _ => Tensor::cat(parts, 1),
+    }
+}
+
 /// `[rows, a, b]` to `[rows, a b]`; to burn's own `reshape` a 0 means "as before".
 fn reshape_to_rows(tensor: Tensor<3>, rows: usize) -> Tensor<2> {
     let [_, outer, inner] = tensor.dims();
@@ -242,6 +254,6 @@ fn permute_blocks(
         .collect();
     match columns.len() {
         0 => tensor,
-        _ => Tensor::cat(columns, 1),
+        _ => cat_columns(columns),
     }
 }

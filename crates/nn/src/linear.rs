@@ -7,6 +7,7 @@ use steerable_irreps::{Irrep, Irreps};
 
 use crate::Features;
 use crate::error::{BuildError, expect_built, same_group};
+use crate::features::cat_columns;
 
 /// Which outputs get a learned constant.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -146,7 +147,7 @@ impl SteerableLinear {
         }
         let packed = match columns.len() {
             0 => Tensor::zeros([rows, 0], (&features.device(), features.packed().dtype())),
-            _ => Tensor::cat(columns, 1),
+            _ => cat_columns(columns),
         };
         Features::new(self.irreps_out.clone(), packed)
     }

@@ -15,6 +15,7 @@ use crate::convolution::{
 };
 use crate::edges::{EdgeGeometry, Edges, GraphTensors, HarmonicsOptions};
 use crate::error::{BuildError, expect_built};
+use crate::features::cat_columns;
 use crate::linear::{SteerableLinear, SteerableLinearConfig, expect_irreps};
 use crate::norm::{NormNonlinearity, NormNonlinearityConfig, NormTransform};
 use crate::nvidia::FuseLevel;
@@ -393,7 +394,7 @@ impl Cloud {
             "{layer}: built for {num_edge_scalars} scalar edge features, called with {given}"
         );
         match &self.edge_scalars {
-            Some(scalars) => Tensor::cat(vec![scalars.clone(), basis], 1),
+            Some(scalars) => cat_columns(vec![scalars.clone(), basis]),
             None => basis,
         }
     }
