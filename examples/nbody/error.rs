@@ -9,7 +9,7 @@ use steerable::nn::BuildError;
 #[derive(Debug, thiserror::Error)]
 pub enum NbodyError {
     /// The settings do not make a model.
-    #[error("these settings do not make a {model}: {source}")]
+    #[error("these settings do not make the {model}: {source}")]
     Model {
         /// Title of the model.
         model: &'static str,
