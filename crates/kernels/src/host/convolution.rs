@@ -3,6 +3,9 @@
 //! For a tile of edges the radial weights `hidden @ weight` are formed in a buffer that stays in
 //! cache, applied to `z = Q_J Y_J f`, and forgotten; the backward pass forms them again. What is
 //! stored grows with edges x (features + hidden), never with edges x c_in x c_out x paths.
+//!
+//! The edges of a tile lie side by side in SIMD lanes: every loop below runs over whole vectors,
+//! however few the channels, and no sum runs across lanes.
 
 use std::ops::Range;
 
@@ -10,11 +13,15 @@ use rayon::prelude::*;
 use steerable_harmonics::plan::{ConvolutionPlan, Pair, Weighting};
 
 use super::matmul::{Matrix, add_product};
-use super::real::{Real, axpy, dot};
+use super::real::{Real, axpy};
 use super::segment::split_rows;
 
 /// Edges whose radial weights are formed together.
 const TILE: usize = 32;
+
+/// One number of each edge of a tile.
+type Lanes<T> = [T; TILE];
+
 /// Radial weights of one tile that are formed at once, in numbers: 512 KiB in f32.
 const SLAB: usize = 1 << 17;
 /// Below this many edges a second thread costs more than it brings.
@@ -69,13 +76,23 @@ struct Slab<'a> {
     weights: Range<usize>,
 }
 
+/// What a thread keeps in cache for the tile at hand; unused lanes of the last tile hold zeros.
 struct Scratch<T> {
-    /// Hidden features of a tile, `[TILE, hidden_width]`, padded with zeros.
-    hidden: Vec<T>,
-    radial: Vec<T>,
-    radial_gradient: Vec<T>,
-    coupled: Vec<T>,
-    coupled_gradient: Vec<T>,
+    features: Vec<Lanes<T>>,
+    harmonics: Vec<Lanes<T>>,
+    hidden: Vec<Lanes<T>>,
+    radial: Vec<Lanes<T>>,
+    coupled: Vec<Lanes<T>>,
+    /// Messages on the way forward, their gradients on the way back.
+    messages: Vec<Lanes<T>>,
+}
+
+/// The gradients beside a [`Scratch`].
+struct GradientScratch<T> {
+    features: Vec<Lanes<T>>,
+    harmonics: Vec<Lanes<T>>,
+    radial: Vec<Lanes<T>>,
+    coupled: Vec<Lanes<T>>,
 }
 
 impl<'a, T: Real> Convolution<'a, T> {
@@ -126,19 +143,27 @@ impl<'a, T: Real> Convolution<'a, T> {
     }
 
     fn scratch(&self, slabs: &[Slab<'_>]) -> Scratch<T> {
-        let widest = slabs
-            .iter()
-            .map(|slab| slab.weights.len())
-            .max()
-            .unwrap_or(0);
-        let coupled = self.plan.pairs().iter().map(coupled_len).max().unwrap_or(0);
         Scratch {
-            hidden: vec![T::ZERO; TILE * self.hidden_width],
-            radial: vec![T::ZERO; TILE * widest],
-            radial_gradient: vec![T::ZERO; TILE * widest],
-            coupled: vec![T::ZERO; coupled],
-            coupled_gradient: vec![T::ZERO; coupled],
+            features: lanes(self.dim_in()),
+            harmonics: lanes(self.harmonics_width),
+            hidden: lanes(self.hidden_width),
+            radial: lanes(widest(slabs)),
+            coupled: lanes(self.longest_coupled()),
+            messages: lanes(self.dim_out()),
         }
+    }
+
+    fn gradient_scratch(&self, slabs: &[Slab<'_>]) -> GradientScratch<T> {
+        GradientScratch {
+            features: lanes(self.dim_in()),
+            harmonics: lanes(self.harmonics_width),
+            radial: lanes(widest(slabs)),
+            coupled: lanes(self.longest_coupled()),
+        }
+    }
+
+    fn longest_coupled(&self) -> usize {
+        self.plan.pairs().iter().map(coupled_len).max().unwrap_or(0)
     }
 
     fn threads(&self) -> usize {
@@ -164,72 +189,76 @@ impl<'a, T: Real> Convolution<'a, T> {
 
     #[inline(always)]
     fn forward_rows(&self, rows: Range<usize>, out: &mut [T]) {
-        let (dim_in, dim_out) = (self.dim_in(), self.dim_out());
+        let dim_out = self.dim_out();
         let slabs = self.slabs();
         let mut scratch = self.scratch(&slabs);
         let out_row = rows_of_edges(self.row_offsets, &rows);
         let edges = edges_of(self.row_offsets, &rows);
-        // Messages are summed edge by edge once they are complete: the same order of additions
-        // wherever tiles and threads cut the edges.
-        let mut messages = vec![T::ZERO; TILE * dim_out];
         for tile in tiles(&edges) {
-            messages.fill(T::ZERO);
+            self.load_edges(&tile, &mut scratch);
+            scratch.messages.fill([T::ZERO; TILE]);
             for slab in &slabs {
                 self.form_radial_weights(slab, &tile, &mut scratch);
-                for (in_tile, edge) in tile.clone().enumerate() {
-                    let x = row(self.features, self.src[edge] as usize, dim_in);
-                    let y = row(self.harmonics, edge, self.harmonics_width);
-                    let weights = row(&scratch.radial, in_tile, slab.weights.len());
-                    let message = &mut messages[in_tile * dim_out..(in_tile + 1) * dim_out];
-                    for pair in slab.pairs {
-                        let coupled = &mut scratch.coupled[..coupled_len(pair)];
-                        couple(pair, x, y, coupled);
-                        let weights = weights_of(pair, slab, weights);
-                        apply(self.plan.weighting(), pair, coupled, weights, message);
-                    }
+                for pair in slab.pairs {
+                    let coupled = &mut scratch.coupled[..coupled_len(pair)];
+                    couple(pair, &scratch.features, &scratch.harmonics, coupled);
+                    let weights = &scratch.radial[columns_of(pair, slab)];
+                    let weighting = self.plan.weighting();
+                    apply(weighting, pair, coupled, weights, &mut scratch.messages);
                 }
             }
-            for (in_tile, edge) in tile.enumerate() {
+            // Edge by edge: the same order of additions wherever tiles and threads cut the edges.
+            for (lane, edge) in tile.enumerate() {
                 let out_row = out_row[edge - edges.start];
                 let out = &mut out[out_row * dim_out..(out_row + 1) * dim_out];
-                axpy(out, T::ONE, row(&messages, in_tile, dim_out));
+                add_lane(&scratch.messages, lane, out);
             }
         }
     }
 
-    /// Radial weights of a tile, `[TILE, slab columns]`. Always a full tile, so that the product runs
+    #[inline(always)]
+    fn load_edges(&self, tile: &Range<usize>, scratch: &mut Scratch<T>) {
+        let (dim_in, width) = (self.dim_in(), self.harmonics_width);
+        load(&mut scratch.features, tile, |edge| {
+            row(self.features, self.src[edge] as usize, dim_in)
+        });
+        load(&mut scratch.harmonics, tile, |edge| {
+            row(self.harmonics, edge, width)
+        });
+    }
+
+    /// Radial weights of a tile, `[slab columns, TILE]`. Always a full tile, so that the product runs
     /// the same way, bit for bit, wherever the threads cut the edges.
     #[inline(always)]
     fn form_radial_weights(&self, slab: &Slab<'_>, tile: &Range<usize>, scratch: &mut Scratch<T>) {
-        let (width, columns) = (slab.weights.len(), self.plan.num_weights());
-        let radial = &mut scratch.radial[..TILE * width];
+        let width = slab.weights.len();
+        let radial = &mut scratch.radial[..width];
         match self.bias() {
-            None => radial.fill(T::ZERO),
+            None => radial.fill([T::ZERO; TILE]),
             Some(bias) => {
-                for row in radial.chunks_exact_mut(width.max(1)) {
-                    row.copy_from_slice(&bias[slab.weights.clone()]);
+                for (radial, &bias) in radial.iter_mut().zip(&bias[slab.weights.clone()]) {
+                    *radial = [bias; TILE];
                 }
             }
         }
         let stride = self.plan.num_radials() * self.hidden_width;
-        let first = slab.radial * self.hidden_width;
-        let padded = scratch.hidden.chunks_exact_mut(self.hidden_width.max(1));
-        for (in_tile, padded) in padded.enumerate() {
-            if in_tile < tile.len() {
-                let from = (tile.start + in_tile) * stride + first;
-                padded.copy_from_slice(&self.hidden[from..from + self.hidden_width]);
-            } else {
-                padded.fill(T::ZERO);
-            }
-        }
-        let hidden = Matrix::new(&scratch.hidden, TILE, self.hidden_width, self.hidden_width);
-        let weight = Matrix::new(
+        load(&mut scratch.hidden, tile, |edge| {
+            let first = edge * stride + slab.radial * self.hidden_width;
+            &self.hidden[first..first + self.hidden_width]
+        });
+        let hidden = Matrix::new(scratch.hidden.as_flattened(), self.hidden_width, TILE, TILE);
+        let weight = self.weight_of(slab).transposed();
+        add_product(radial.as_flattened_mut(), TILE, weight, hidden);
+    }
+
+    fn weight_of(&self, slab: &Slab<'_>) -> Matrix<'a, T> {
+        let (width, columns) = (slab.weights.len(), self.plan.num_weights());
+        Matrix::new(
             &self.weight[slab.weights.start..],
             self.hidden_width,
             width,
             columns,
-        );
-        add_product(radial, width, hidden, weight);
+        )
     }
 
     fn hidden_tile(&self, slab: &Slab<'_>, tile: &Range<usize>) -> Matrix<'a, T> {
@@ -302,57 +331,71 @@ impl<'a, T: Real> Convolution<'a, T> {
         let (dim_in, dim_out) = (self.dim_in(), self.dim_out());
         let slabs = self.slabs();
         let mut scratch = self.scratch(&slabs);
+        let mut gradients = self.gradient_scratch(&slabs);
         let out_row = rows_of_edges(self.row_offsets, rows);
         let edges = edges_of(self.row_offsets, rows);
         for tile in tiles(&edges) {
+            self.load_edges(&tile, &mut scratch);
+            load(&mut scratch.messages, &tile, |edge| {
+                row(grad, rows.start + out_row[edge - edges.start], dim_out)
+            });
+            gradients.features.fill([T::ZERO; TILE]);
+            gradients.harmonics.fill([T::ZERO; TILE]);
             for slab in &slabs {
-                let width = slab.weights.len();
                 self.form_radial_weights(slab, &tile, &mut scratch);
-                for (in_tile, edge) in tile.clone().enumerate() {
-                    let x = row(self.features, self.src[edge] as usize, dim_in);
-                    let y = row(self.harmonics, edge, self.harmonics_width);
-                    let g = row(grad, rows.start + out_row[edge - edges.start], dim_out);
-                    let weights = row(&scratch.radial, in_tile, width);
-                    let weights_gradient =
-                        &mut scratch.radial_gradient[in_tile * width..(in_tile + 1) * width];
-                    let local = edge - edges.start;
-                    for pair in slab.pairs {
-                        let coupled = &mut scratch.coupled[..coupled_len(pair)];
-                        let coupled_gradient = &mut scratch.coupled_gradient[..coupled_len(pair)];
-                        couple(pair, x, y, coupled);
-                        apply_backward(
-                            self.plan.weighting(),
-                            pair,
-                            ApplyInputs {
-                                coupled,
-                                weights: weights_of(pair, slab, weights),
-                                g,
-                            },
-                            coupled_gradient,
-                            weights_of_mut(pair, slab, weights_gradient),
-                        );
-                        if wanted.features {
-                            let gradient =
-                                &mut target.edge_features[local * dim_in..(local + 1) * dim_in];
-                            couple_backward_features(pair, y, coupled_gradient, gradient);
-                        }
-                        if wanted.harmonics {
-                            let width = self.harmonics_width;
-                            let gradient =
-                                &mut target.harmonics[local * width..(local + 1) * width];
-                            couple_backward_harmonics(pair, x, coupled_gradient, gradient);
-                        }
-                    }
+                for pair in slab.pairs {
+                    self.pair_backward(pair, slab, wanted, &mut scratch, &mut gradients);
                 }
-                self.radial_backward(
-                    slab,
-                    &tile,
-                    &edges,
-                    &scratch.radial_gradient,
-                    wanted,
-                    target,
-                );
+                let radial = &gradients.radial[..slab.weights.len()];
+                self.radial_backward(slab, &tile, &edges, radial, wanted, target);
             }
+            for (lane, edge) in tile.enumerate() {
+                let local = edge - edges.start;
+                if wanted.features {
+                    let to = &mut target.edge_features[local * dim_in..(local + 1) * dim_in];
+                    add_lane(&gradients.features, lane, to);
+                }
+                if wanted.harmonics {
+                    let width = self.harmonics_width;
+                    let to = &mut target.harmonics[local * width..(local + 1) * width];
+                    add_lane(&gradients.harmonics, lane, to);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn pair_backward(
+        &self,
+        pair: &Pair,
+        slab: &Slab<'_>,
+        wanted: Wanted,
+        scratch: &mut Scratch<T>,
+        gradients: &mut GradientScratch<T>,
+    ) {
+        let coupled = &mut scratch.coupled[..coupled_len(pair)];
+        let coupled_gradient = &mut gradients.coupled[..coupled_len(pair)];
+        couple(pair, &scratch.features, &scratch.harmonics, coupled);
+        let inputs = ApplyInputs {
+            coupled,
+            weights: &scratch.radial[columns_of(pair, slab)],
+            g: &scratch.messages,
+        };
+        let weights_gradient = &mut gradients.radial[columns_of(pair, slab)];
+        apply_backward(
+            self.plan.weighting(),
+            pair,
+            inputs,
+            coupled_gradient,
+            weights_gradient,
+        );
+        if wanted.features {
+            let to = &mut gradients.features;
+            couple_backward_features(pair, &scratch.harmonics, coupled_gradient, to);
+        }
+        if wanted.harmonics {
+            let to = &mut gradients.harmonics;
+            couple_backward_harmonics(pair, &scratch.features, coupled_gradient, to);
         }
     }
 
@@ -362,41 +405,30 @@ impl<'a, T: Real> Convolution<'a, T> {
         slab: &Slab<'_>,
         tile: &Range<usize>,
         edges: &Range<usize>,
-        radial_gradient: &[T],
+        radial_gradient: &[Lanes<T>],
         wanted: Wanted,
         target: &mut ChunkGradients<'_, T>,
     ) {
         let (width, columns) = (slab.weights.len(), self.plan.num_weights());
-        let gradient = Matrix::new(radial_gradient, tile.len(), width, width);
+        let gradient =
+            Matrix::new(radial_gradient.as_flattened(), width, tile.len(), TILE).transposed();
         if wanted.hidden {
             let stride = self.plan.num_radials() * self.hidden_width;
             let first = (tile.start - edges.start) * stride + slab.radial * self.hidden_width;
-            let weight = Matrix::new(
-                &self.weight[slab.weights.start..],
-                self.hidden_width,
-                width,
-                columns,
-            );
-            add_product(
-                &mut target.hidden[first..],
-                stride,
-                gradient,
-                weight.transposed(),
-            );
+            let to = &mut target.hidden[first..];
+            add_product(to, stride, gradient, self.weight_of(slab).transposed());
         }
         if wanted.weight {
             let out = &mut target.weight[slab.weights.start..];
-            add_product(
-                out,
-                columns,
-                self.hidden_tile(slab, tile).transposed(),
-                gradient,
-            );
+            let hidden = self.hidden_tile(slab, tile).transposed();
+            add_product(out, columns, hidden, gradient);
             if self.bias().is_some() {
                 let first = self.hidden_width * columns + slab.weights.start;
                 let bias = &mut target.weight[first..first + width];
-                for row in radial_gradient[..tile.len() * width].chunks_exact(width.max(1)) {
-                    axpy(bias, T::ONE, row);
+                for (bias, lanes) in bias.iter_mut().zip(radial_gradient) {
+                    for &lane in &lanes[..tile.len()] {
+                        *bias += lane;
+                    }
                 }
             }
         }
@@ -446,86 +478,156 @@ fn coupled_len(pair: &Pair) -> usize {
     (2 * pair.output.l + 1) * pair.paths.len() * pair.input.mul
 }
 
-fn weights_of<'w, T>(pair: &Pair, slab: &Slab<'_>, weights: &'w [T]) -> &'w [T] {
-    &weights[pair.weights.start - slab.weights.start..pair.weights.end - slab.weights.start]
+/// The columns of a pair inside its slab.
+fn columns_of(pair: &Pair, slab: &Slab<'_>) -> Range<usize> {
+    pair.weights.start - slab.weights.start..pair.weights.end - slab.weights.start
 }
 
-fn weights_of_mut<'w, T>(pair: &Pair, slab: &Slab<'_>, weights: &'w mut [T]) -> &'w mut [T] {
-    &mut weights[pair.weights.start - slab.weights.start..pair.weights.end - slab.weights.start]
+fn widest(slabs: &[Slab<'_>]) -> usize {
+    slabs
+        .iter()
+        .map(|slab| slab.weights.len())
+        .max()
+        .unwrap_or(0)
+}
+
+fn lanes<T: Real>(len: usize) -> Vec<Lanes<T>> {
+    vec![[T::ZERO; TILE]; len]
+}
+
+/// Lays the rows of a tile's edges side by side.
+#[inline(always)]
+fn load<'r, T: Real>(lanes: &mut [Lanes<T>], tile: &Range<usize>, row: impl Fn(usize) -> &'r [T]) {
+    if tile.len() < TILE {
+        lanes.fill([T::ZERO; TILE]);
+    }
+    for (lane, edge) in tile.clone().enumerate() {
+        for (lanes, &value) in lanes.iter_mut().zip(row(edge)) {
+            lanes[lane] = value;
+        }
+    }
+}
+
+/// Adds one edge's numbers to a row.
+#[inline(always)]
+fn add_lane<T: Real>(lanes: &[Lanes<T>], lane: usize, row: &mut [T]) {
+    for (to, from) in row.iter_mut().zip(lanes) {
+        *to += from[lane];
+    }
+}
+
+/// `y += a * x`, lane by lane.
+#[inline(always)]
+fn add_scaled<T: Real>(y: &mut Lanes<T>, a: &Lanes<T>, x: &Lanes<T>) {
+    for lane in 0..TILE {
+        y[lane] += a[lane] * x[lane];
+    }
+}
+
+#[inline(always)]
+fn times<T: Real>(a: T, x: &Lanes<T>) -> Lanes<T> {
+    x.map(|x| a * x)
 }
 
 /// `coupled[m_out, path, c] = sum Q Y x`.
 #[inline(always)]
-fn couple<T: Real>(pair: &Pair, x: &[T], y: &[T], coupled: &mut [T]) {
+fn couple<T: Real>(pair: &Pair, x: &[Lanes<T>], y: &[Lanes<T>], coupled: &mut [Lanes<T>]) {
     let mul = pair.input.mul;
     let stride = pair.paths.len() * mul;
     let x = &x[pair.input.columns()];
-    coupled.fill(T::ZERO);
+    coupled.fill([T::ZERO; TILE]);
     for (p, path) in pair.paths.iter().enumerate() {
-        for c in &path.terms {
-            let at = c.m_out * stride + p * mul;
-            let scale = T::of(c.value) * y[c.harmonic];
-            axpy(
-                &mut coupled[at..at + mul],
-                scale,
-                &x[c.m_in * mul..(c.m_in + 1) * mul],
-            );
+        for term in &path.terms {
+            let at = term.m_out * stride + p * mul;
+            let scale = times(T::of(term.value), &y[term.harmonic]);
+            let from = &x[term.m_in * mul..(term.m_in + 1) * mul];
+            for (to, from) in coupled[at..at + mul].iter_mut().zip(from) {
+                add_scaled(to, &scale, from);
+            }
         }
     }
 }
 
 #[inline(always)]
-fn couple_backward_features<T: Real>(pair: &Pair, y: &[T], coupled: &[T], gradient: &mut [T]) {
+fn couple_backward_features<T: Real>(
+    pair: &Pair,
+    y: &[Lanes<T>],
+    coupled: &[Lanes<T>],
+    gradient: &mut [Lanes<T>],
+) {
     let mul = pair.input.mul;
     let stride = pair.paths.len() * mul;
     let gradient = &mut gradient[pair.input.columns()];
     for (p, path) in pair.paths.iter().enumerate() {
-        for c in &path.terms {
-            let at = c.m_out * stride + p * mul;
-            let scale = T::of(c.value) * y[c.harmonic];
-            let to = &mut gradient[c.m_in * mul..(c.m_in + 1) * mul];
-            axpy(to, scale, &coupled[at..at + mul]);
+        for term in &path.terms {
+            let at = term.m_out * stride + p * mul;
+            let scale = times(T::of(term.value), &y[term.harmonic]);
+            let to = &mut gradient[term.m_in * mul..(term.m_in + 1) * mul];
+            for (to, from) in to.iter_mut().zip(&coupled[at..at + mul]) {
+                add_scaled(to, &scale, from);
+            }
         }
     }
 }
 
 #[inline(always)]
-fn couple_backward_harmonics<T: Real>(pair: &Pair, x: &[T], coupled: &[T], gradient: &mut [T]) {
+fn couple_backward_harmonics<T: Real>(
+    pair: &Pair,
+    x: &[Lanes<T>],
+    coupled: &[Lanes<T>],
+    gradient: &mut [Lanes<T>],
+) {
     let mul = pair.input.mul;
     let stride = pair.paths.len() * mul;
     let x = &x[pair.input.columns()];
     for (p, path) in pair.paths.iter().enumerate() {
-        for c in &path.terms {
-            let at = c.m_out * stride + p * mul;
-            let product = dot(&coupled[at..at + mul], &x[c.m_in * mul..(c.m_in + 1) * mul]);
-            gradient[c.harmonic] += T::of(c.value) * product;
+        for term in &path.terms {
+            let at = term.m_out * stride + p * mul;
+            let mut product = [T::ZERO; TILE];
+            let x = &x[term.m_in * mul..(term.m_in + 1) * mul];
+            for (coupled, x) in coupled[at..at + mul].iter().zip(x) {
+                add_scaled(&mut product, coupled, x);
+            }
+            add_scaled(
+                &mut gradient[term.harmonic],
+                &[T::of(term.value); TILE],
+                &product,
+            );
         }
     }
 }
 
 /// `out[m_out, c_out] += sum_k coupled[m_out, k] weights[k, c_out]`, k over (path, c_in).
 #[inline(always)]
-fn apply<T: Real>(weighting: Weighting, pair: &Pair, coupled: &[T], weights: &[T], out: &mut [T]) {
+fn apply<T: Real>(
+    weighting: Weighting,
+    pair: &Pair,
+    coupled: &[Lanes<T>],
+    weights: &[Lanes<T>],
+    out: &mut [Lanes<T>],
+) {
     let components = 2 * pair.output.l + 1;
     let k_len = pair.paths.len() * pair.input.mul;
     let mul_out = pair.output.mul;
     let out = &mut out[pair.output.columns()];
     match weighting {
         Weighting::Full => {
-            for (k, weights) in weights.chunks_exact(mul_out).enumerate() {
-                for m in 0..components {
-                    let to = &mut out[m * mul_out..(m + 1) * mul_out];
-                    axpy(to, coupled[m * k_len + k], weights);
+            for m in 0..components {
+                let coupled = &coupled[m * k_len..(m + 1) * k_len];
+                for (c, out) in out[m * mul_out..(m + 1) * mul_out].iter_mut().enumerate() {
+                    let mut sum = *out;
+                    let weights = weights[c..].iter().step_by(mul_out);
+                    for (coupled, weight) in coupled.iter().zip(weights) {
+                        add_scaled(&mut sum, coupled, weight);
+                    }
+                    *out = sum;
                 }
             }
         }
         Weighting::ChannelWise => {
-            for (to, from) in out
-                .chunks_exact_mut(mul_out)
-                .zip(coupled.chunks_exact(mul_out))
-            {
-                for ((to, &from), &weight) in to.iter_mut().zip(from).zip(weights) {
-                    *to += from * weight;
+            for m in 0..components {
+                for (c, weight) in weights.iter().enumerate() {
+                    add_scaled(&mut out[m * mul_out + c], &coupled[m * mul_out + c], weight);
                 }
             }
         }
@@ -533,9 +635,9 @@ fn apply<T: Real>(weighting: Weighting, pair: &Pair, coupled: &[T], weights: &[T
 }
 
 struct ApplyInputs<'a, T> {
-    coupled: &'a [T],
-    weights: &'a [T],
-    g: &'a [T],
+    coupled: &'a [Lanes<T>],
+    weights: &'a [Lanes<T>],
+    g: &'a [Lanes<T>],
 }
 
 #[inline(always)]
@@ -543,8 +645,8 @@ fn apply_backward<T: Real>(
     weighting: Weighting,
     pair: &Pair,
     inputs: ApplyInputs<'_, T>,
-    coupled_gradient: &mut [T],
-    weights_gradient: &mut [T],
+    coupled_gradient: &mut [Lanes<T>],
+    weights_gradient: &mut [Lanes<T>],
 ) {
     let ApplyInputs {
         coupled,
@@ -555,7 +657,7 @@ fn apply_backward<T: Real>(
     let k_len = pair.paths.len() * pair.input.mul;
     let mul_out = pair.output.mul;
     let g = &g[pair.output.columns()];
-    weights_gradient.fill(T::ZERO);
+    weights_gradient.fill([T::ZERO; TILE]);
     match weighting {
         Weighting::Full => {
             let rows = weights
@@ -563,9 +665,14 @@ fn apply_backward<T: Real>(
                 .zip(weights_gradient.chunks_exact_mut(mul_out));
             for (k, (weights, weights_gradient)) in rows.enumerate() {
                 for m in 0..components {
+                    let coupled = &coupled[m * k_len + k];
+                    let mut sum = [T::ZERO; TILE];
                     let g = &g[m * mul_out..(m + 1) * mul_out];
-                    axpy(weights_gradient, coupled[m * k_len + k], g);
-                    coupled_gradient[m * k_len + k] = dot(g, weights);
+                    for ((g, weight), to) in g.iter().zip(weights).zip(&mut *weights_gradient) {
+                        add_scaled(&mut sum, g, weight);
+                        add_scaled(to, coupled, g);
+                    }
+                    coupled_gradient[m * k_len + k] = sum;
                 }
             }
         }
@@ -573,8 +680,9 @@ fn apply_backward<T: Real>(
             for m in 0..components {
                 for c in 0..mul_out {
                     let at = m * mul_out + c;
-                    weights_gradient[c] += coupled[at] * g[at];
-                    coupled_gradient[at] = weights[c] * g[at];
+                    add_scaled(&mut weights_gradient[c], &coupled[at], &g[at]);
+                    coupled_gradient[at] = [T::ZERO; TILE];
+                    add_scaled(&mut coupled_gradient[at], &weights[c], &g[at]);
                 }
             }
         }

@@ -60,25 +60,3 @@ pub(crate) fn axpy<T: Real>(y: &mut [T], a: T, x: &[T]) {
         *y += a * x;
     }
 }
-
-/// Inner product, summed in eight fixed lanes so that it vectorises and stays deterministic.
-#[inline(always)]
-pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
-    const LANES: usize = 8;
-    let (x_lanes, x_rest) = x.as_chunks::<LANES>();
-    let (y_lanes, y_rest) = y.as_chunks::<LANES>();
-    let mut sums = [T::ZERO; LANES];
-    for (x, y) in x_lanes.iter().zip(y_lanes) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    let mut sum = T::ZERO;
-    for lane in sums {
-        sum += lane;
-    }
-    for (&x, &y) in x_rest.iter().zip(y_rest) {
-        sum += x * y;
-    }
-    sum
-}
