@@ -32,8 +32,10 @@ pub struct NormNonlinearityConfig {
     /// Applied to the transformed norms.
     #[config(default = "Activation::Relu")]
     pub activation: Activation,
-    /// Norms below this count as this.
-    #[config(default = 1e-12)]
+    /// Norms below this count as this: smaller features are scaled, not brought to full size. Features
+    /// that vanish by symmetry are rounding noise, so this should stay well above it; the published
+    /// codes have 1e-12 and 2^-24, and turn such noise into directions.
+    #[config(default = 1e-2)]
     pub smallest_norm: f64,
 }
 

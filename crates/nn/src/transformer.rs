@@ -95,8 +95,8 @@ pub struct SE3TransformerConfig {
     /// What stands between two blocks.
     #[config(default = "BlockNorm::LayerNorm")]
     pub norm: BlockNorm,
-    /// Norms below this count as this.
-    #[config(default = 1e-12)]
+    /// Norms below this count as this, see [`NormNonlinearityConfig`].
+    #[config(default = 1e-2)]
     pub smallest_norm: f64,
     /// Whether the relative position joins the edge features.
     #[config(default = "RelativePosition::KernelOnly")]
@@ -142,6 +142,7 @@ impl SE3TransformerConfig {
             .with_sharing(SharingRule::Fixed(RadialSharing::PerPair))
             .with_harmonics(Normalization::Integral)
             .with_path_normalization(PathNormalization::None)
+            .with_smallest_norm(1e-12)
     }
 
     /// The settings of NVIDIA's code, so that its weights can be loaded
