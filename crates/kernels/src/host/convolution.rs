@@ -3,27 +3,24 @@
 //! For a tile of edges the radial weights `hidden @ weight` are formed in a buffer that stays in
 //! cache, applied to `z = Q_J Y_J f`, and forgotten; the backward pass forms them again. What is
 //! stored grows with edges x (features + hidden), never with edges x c_in x c_out x paths.
-//!
-//! The edges of a tile lie side by side in SIMD lanes: every loop below runs over whole vectors,
-//! however few the channels, and no sum runs across lanes.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
-use steerable_harmonics::plan::{ConvolutionPlan, Pair, Weighting};
+use steerable_harmonics::plan::{ConvolutionPlan, Pair};
 
+use super::lanes::{
+    Applied, LANES, Lanes, Weights, WeightsMut, apply, apply_backward, couple, couple_backward,
+    coupled_len,
+};
 use super::matmul::{Matrix, add_product};
 use super::real::{Real, axpy};
 use super::segment::split_rows;
 
-/// Edges whose radial weights are formed together.
-const TILE: usize = 32;
-
-/// One number of each edge of a tile.
-type Lanes<T> = [T; TILE];
-
 /// Radial weights of one tile that are formed at once, in numbers: 512 KiB in f32.
 const SLAB: usize = 1 << 17;
+/// Most runs of [`LANES`] edges in a tile.
+const MOST_RUNS: usize = 4;
 /// Below this many edges a second thread costs more than it brings.
 const EDGES_PER_THREAD: usize = 64;
 
@@ -76,23 +73,76 @@ struct Slab<'a> {
     weights: Range<usize>,
 }
 
-/// What a thread keeps in cache for the tile at hand; unused lanes of the last tile hold zeros.
-struct Scratch<T> {
-    features: Vec<Lanes<T>>,
-    harmonics: Vec<Lanes<T>>,
-    hidden: Vec<Lanes<T>>,
+/// How the edges and the columns of the radial weights are cut.
+struct Tiling<'a, T> {
+    slabs: Vec<Slab<'a>>,
+    /// Runs of [`LANES`] edges in a tile.
+    runs: usize,
+    /// Hidden features of a tile for one radial network, `[tile, hidden_width]`, zero behind the end.
+    hidden: Vec<T>,
+    /// Radial weights of a tile and a slab, `[columns, runs]`.
     radial: Vec<Lanes<T>>,
+    /// Coupled features of sixteen edges and a pair.
     coupled: Vec<Lanes<T>>,
-    /// Messages on the way forward, their gradients on the way back.
-    messages: Vec<Lanes<T>>,
+    /// Kernel entries of a path.
+    entries: Vec<Lanes<T>>,
 }
 
-/// The gradients beside a [`Scratch`].
-struct GradientScratch<T> {
-    features: Vec<Lanes<T>>,
-    harmonics: Vec<Lanes<T>>,
-    radial: Vec<Lanes<T>>,
-    coupled: Vec<Lanes<T>>,
+impl<T> Tiling<'_, T> {
+    fn edges(&self) -> usize {
+        self.runs * LANES
+    }
+}
+
+/// Rows of packed numbers for the edges of a tile, with the edges in lanes: `[runs, width]`.
+struct Packed<T> {
+    lanes: Vec<Lanes<T>>,
+    width: usize,
+}
+
+impl<T: Real> Packed<T> {
+    fn new(runs: usize, width: usize) -> Self {
+        Self {
+            lanes: vec![[T::ZERO; LANES]; runs * width],
+            width,
+        }
+    }
+
+    fn run(&self, run: usize) -> &[Lanes<T>] {
+        &self.lanes[run * self.width..(run + 1) * self.width]
+    }
+
+    fn run_mut(&mut self, run: usize) -> &mut [Lanes<T>] {
+        &mut self.lanes[run * self.width..(run + 1) * self.width]
+    }
+
+    /// Takes one row for each edge of a tile; lanes without an edge are zero.
+    #[inline(always)]
+    fn load<'r>(&mut self, rows: impl ExactSizeIterator<Item = &'r [T]>) {
+        let count = rows.len();
+        if count < self.lanes.len() / self.width.max(1) * LANES {
+            self.lanes.fill([T::ZERO; LANES]);
+        }
+        for (edge, row) in rows.enumerate() {
+            let lane = edge % LANES;
+            for (to, &from) in self.run_mut(edge / LANES).iter_mut().zip(row) {
+                to[lane] = from;
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.lanes.fill([T::ZERO; LANES]);
+    }
+
+    /// Adds the row of an edge of the tile to `out`.
+    #[inline(always)]
+    fn add_to(&self, edge: usize, out: &mut [T]) {
+        let lane = edge % LANES;
+        for (to, from) in out.iter_mut().zip(self.run(edge / LANES)) {
+            *to += from[lane];
+        }
+    }
 }
 
 impl<'a, T: Real> Convolution<'a, T> {
@@ -112,14 +162,25 @@ impl<'a, T: Real> Convolution<'a, T> {
         self.row_offsets.len() - 1
     }
 
+    fn hidden_stride(&self) -> usize {
+        self.plan.num_radials() * self.hidden_width
+    }
+
     fn bias(&self) -> Option<&'a [T]> {
         let columns = self.plan.num_weights();
         let rows = self.hidden_width * columns;
         (self.weight.len() > rows).then(|| &self.weight[rows..])
     }
 
-    fn slabs(&self) -> Vec<Slab<'a>> {
+    fn tiling(&self) -> Tiling<'a, T> {
         let pairs = self.plan.pairs();
+        let widest_pair = pairs
+            .iter()
+            .map(|pair| pair.weights.len())
+            .max()
+            .unwrap_or(0)
+            .max(1);
+        let runs = (SLAB / (widest_pair * LANES)).clamp(1, MOST_RUNS);
         let mut slabs = Vec::new();
         let mut first = 0;
         while first < pairs.len() {
@@ -127,7 +188,7 @@ impl<'a, T: Real> Convolution<'a, T> {
             let mut last = first;
             while last + 1 < pairs.len()
                 && pairs[last + 1].radial == radial
-                && (pairs[last + 1].weights.end - start) * TILE <= SLAB
+                && (pairs[last + 1].weights.end - start) * runs * LANES <= SLAB
             {
                 last += 1;
             }
@@ -139,35 +200,32 @@ impl<'a, T: Real> Convolution<'a, T> {
             });
             first = last + 1;
         }
-        slabs
-    }
-
-    fn scratch(&self, slabs: &[Slab<'_>]) -> Scratch<T> {
-        Scratch {
-            features: lanes(self.dim_in()),
-            harmonics: lanes(self.harmonics_width),
-            hidden: lanes(self.hidden_width),
-            radial: lanes(widest(slabs)),
-            coupled: lanes(self.longest_coupled()),
-            messages: lanes(self.dim_out()),
+        let widest = slabs
+            .iter()
+            .map(|slab| slab.weights.len())
+            .max()
+            .unwrap_or(0);
+        let coupled = pairs.iter().map(coupled_len).max().unwrap_or(0);
+        Tiling {
+            slabs,
+            runs,
+            hidden: vec![T::ZERO; runs * LANES * self.hidden_width],
+            radial: vec![[T::ZERO; LANES]; runs * widest],
+            coupled: vec![[T::ZERO; LANES]; coupled],
+            entries: Vec::new(),
         }
-    }
-
-    fn gradient_scratch(&self, slabs: &[Slab<'_>]) -> GradientScratch<T> {
-        GradientScratch {
-            features: lanes(self.dim_in()),
-            harmonics: lanes(self.harmonics_width),
-            radial: lanes(widest(slabs)),
-            coupled: lanes(self.longest_coupled()),
-        }
-    }
-
-    fn longest_coupled(&self) -> usize {
-        self.plan.pairs().iter().map(coupled_len).max().unwrap_or(0)
     }
 
     fn threads(&self) -> usize {
         (self.num_edges() / EDGES_PER_THREAD).clamp(1, rayon::current_num_threads())
+    }
+
+    fn features_of(&self, edge: usize) -> &'a [T] {
+        row(self.features, self.src[edge] as usize, self.dim_in())
+    }
+
+    fn harmonics_of(&self, edge: usize) -> &'a [T] {
+        row(self.harmonics, edge, self.harmonics_width)
     }
 
     /// `[num_rows, dim_out]`: messages summed over each row's edges.
@@ -182,75 +240,103 @@ impl<'a, T: Real> Convolution<'a, T> {
             tasks.push((rows, mine));
         }
         tasks.into_par_iter().for_each(|(rows, out)| {
-            pulp::Arch::new().dispatch(|| self.forward_rows(rows, out));
+            pulp::Arch::new().dispatch(|| self.forward_rows(&rows, out));
         });
         out
     }
 
     #[inline(always)]
-    fn forward_rows(&self, rows: Range<usize>, out: &mut [T]) {
+    fn forward_rows(&self, rows: &Range<usize>, out: &mut [T]) {
         let dim_out = self.dim_out();
-        let slabs = self.slabs();
-        let mut scratch = self.scratch(&slabs);
-        let out_row = rows_of_edges(self.row_offsets, &rows);
-        let edges = edges_of(self.row_offsets, &rows);
-        for tile in tiles(&edges) {
-            self.load_edges(&tile, &mut scratch);
-            scratch.messages.fill([T::ZERO; TILE]);
-            for slab in &slabs {
-                self.form_radial_weights(slab, &tile, &mut scratch);
-                for pair in slab.pairs {
-                    let coupled = &mut scratch.coupled[..coupled_len(pair)];
-                    couple(pair, &scratch.features, &scratch.harmonics, coupled);
-                    let weights = &scratch.radial[columns_of(pair, slab)];
-                    let weighting = self.plan.weighting();
-                    apply(weighting, pair, coupled, weights, &mut scratch.messages);
+        let mut tiling = self.tiling();
+        let row_of_edge = rows_of_edges(self.row_offsets, rows);
+        let edges = edges_of(self.row_offsets, rows);
+        let mut x = Packed::new(tiling.runs, self.dim_in());
+        let mut y = Packed::new(tiling.runs, self.harmonics_width);
+        // A message is summed once it is complete: the same order of additions wherever tiles and
+        // threads cut the edges.
+        let mut messages = Packed::new(tiling.runs, dim_out);
+        for tile in tiles(&edges, tiling.edges()) {
+            x.load(tile.clone().map(|edge| self.features_of(edge)));
+            y.load(tile.clone().map(|edge| self.harmonics_of(edge)));
+            messages.clear();
+            for index in 0..tiling.slabs.len() {
+                self.form_radial_weights(&mut tiling, index, &tile);
+                let Tiling {
+                    slabs,
+                    runs,
+                    radial,
+                    coupled,
+                    entries,
+                    ..
+                } = &mut tiling;
+                let (slab, stride) = (&slabs[index], *runs);
+                for run in 0..tile.len().div_ceil(LANES) {
+                    let (x, y, out) = (x.run(run), y.run(run), messages.run_mut(run));
+                    for pair in slab.pairs {
+                        let coupled = &mut coupled[..coupled_len(pair)];
+                        couple(pair, x, y, coupled, entries);
+                        let lanes = &radial[slab.columns_of(pair, stride)];
+                        let weights = Weights {
+                            lanes,
+                            stride,
+                            first: run,
+                        };
+                        apply(self.plan.weighting(), pair, coupled, weights, out);
+                    }
                 }
             }
-            // Edge by edge: the same order of additions wherever tiles and threads cut the edges.
-            for (lane, edge) in tile.enumerate() {
-                let out_row = out_row[edge - edges.start];
-                let out = &mut out[out_row * dim_out..(out_row + 1) * dim_out];
-                add_lane(&scratch.messages, lane, out);
+            for (in_tile, edge) in tile.enumerate() {
+                let row = row_of_edge[edge - edges.start];
+                messages.add_to(in_tile, &mut out[row * dim_out..(row + 1) * dim_out]);
             }
         }
     }
 
-    #[inline(always)]
-    fn load_edges(&self, tile: &Range<usize>, scratch: &mut Scratch<T>) {
-        let (dim_in, width) = (self.dim_in(), self.harmonics_width);
-        load(&mut scratch.features, tile, |edge| {
-            row(self.features, self.src[edge] as usize, dim_in)
-        });
-        load(&mut scratch.harmonics, tile, |edge| {
-            row(self.harmonics, edge, width)
-        });
-    }
-
-    /// Radial weights of a tile, `[slab columns, TILE]`. Always a full tile, so that the product runs
+    /// Radial weights of a tile, `[slab columns, edges]`. Always a full tile, so that the product runs
     /// the same way, bit for bit, wherever the threads cut the edges.
     #[inline(always)]
-    fn form_radial_weights(&self, slab: &Slab<'_>, tile: &Range<usize>, scratch: &mut Scratch<T>) {
-        let width = slab.weights.len();
-        let radial = &mut scratch.radial[..width];
+    fn form_radial_weights(&self, tiling: &mut Tiling<'a, T>, slab: usize, tile: &Range<usize>) {
+        let edges = tiling.edges();
+        let Tiling {
+            slabs,
+            runs,
+            hidden,
+            radial,
+            ..
+        } = tiling;
+        let slab = &slabs[slab];
+        let radial = &mut radial[..slab.weights.len() * *runs];
         match self.bias() {
-            None => radial.fill([T::ZERO; TILE]),
+            None => radial.fill([T::ZERO; LANES]),
             Some(bias) => {
-                for (radial, &bias) in radial.iter_mut().zip(&bias[slab.weights.clone()]) {
-                    *radial = [bias; TILE];
-                }
+                let columns = radial
+                    .chunks_exact_mut(*runs)
+                    .zip(&bias[slab.weights.clone()]);
+                columns.for_each(|(lanes, &bias)| lanes.fill([bias; LANES]));
             }
         }
-        let stride = self.plan.num_radials() * self.hidden_width;
-        load(&mut scratch.hidden, tile, |edge| {
-            let first = edge * stride + slab.radial * self.hidden_width;
-            &self.hidden[first..first + self.hidden_width]
-        });
-        let hidden = Matrix::new(scratch.hidden.as_flattened(), self.hidden_width, TILE, TILE);
-        let weight = self.weight_of(slab).transposed();
-        add_product(radial.as_flattened_mut(), TILE, weight, hidden);
+        let width = self.hidden_width;
+        let rows = hidden.chunks_exact_mut(width.max(1)).enumerate();
+        for (in_tile, to) in rows {
+            if in_tile < tile.len() {
+                let first = (tile.start + in_tile) * self.hidden_stride() + slab.radial * width;
+                to.copy_from_slice(&self.hidden[first..first + width]);
+            } else {
+                to.fill(T::ZERO);
+            }
+        }
+        let hidden = Matrix::new(hidden, edges, width, width);
+        let weight = self.weight_of(slab);
+        add_product(
+            radial.as_flattened_mut(),
+            edges,
+            weight.transposed(),
+            hidden.transposed(),
+        );
     }
 
+    /// The slab's columns of the last radial layer, without the bias.
     fn weight_of(&self, slab: &Slab<'_>) -> Matrix<'a, T> {
         let (width, columns) = (slab.weights.len(), self.plan.num_weights());
         Matrix::new(
@@ -261,20 +347,13 @@ impl<'a, T: Real> Convolution<'a, T> {
         )
     }
 
-    fn hidden_tile(&self, slab: &Slab<'_>, tile: &Range<usize>) -> Matrix<'a, T> {
-        let stride = self.plan.num_radials() * self.hidden_width;
-        let first = tile.start * stride + slab.radial * self.hidden_width;
-        Matrix::new(&self.hidden[first..], tile.len(), self.hidden_width, stride)
-    }
-
     /// Gradients for the output gradient `grad`, `[num_rows, dim_out]`.
     pub(crate) fn backward(&self, grad: &[T], wanted: Wanted) -> ConvolutionGradients<T> {
         let edges = self.num_edges();
-        let hidden_stride = self.plan.num_radials() * self.hidden_width;
         let sized = |wanted: bool, len: usize| vec![T::ZERO; if wanted { len } else { 0 }];
         let mut edge_features = sized(wanted.features, edges * self.dim_in());
         let mut harmonics = sized(wanted.harmonics, edges * self.harmonics_width);
-        let mut hidden = sized(wanted.hidden, edges * hidden_stride);
+        let mut hidden = sized(wanted.hidden, edges * self.hidden_stride());
 
         let chunks = split_rows(self.row_offsets, self.threads());
         let mut tasks = Vec::with_capacity(chunks.len());
@@ -292,7 +371,7 @@ impl<'a, T: Real> Convolution<'a, T> {
                     &mut harmonics_rest,
                     len(wanted.harmonics, self.harmonics_width),
                 ),
-                hidden: take(&mut hidden_rest, len(wanted.hidden, hidden_stride)),
+                hidden: take(&mut hidden_rest, len(wanted.hidden, self.hidden_stride())),
                 weight: sized(wanted.weight, self.weight.len()),
             };
             tasks.push((rows, target));
@@ -329,109 +408,138 @@ impl<'a, T: Real> Convolution<'a, T> {
         target: &mut ChunkGradients<'_, T>,
     ) {
         let (dim_in, dim_out) = (self.dim_in(), self.dim_out());
-        let slabs = self.slabs();
-        let mut scratch = self.scratch(&slabs);
-        let mut gradients = self.gradient_scratch(&slabs);
-        let out_row = rows_of_edges(self.row_offsets, rows);
+        let mut tiling = self.tiling();
+        let row_of_edge = rows_of_edges(self.row_offsets, rows);
         let edges = edges_of(self.row_offsets, rows);
-        for tile in tiles(&edges) {
-            self.load_edges(&tile, &mut scratch);
-            load(&mut scratch.messages, &tile, |edge| {
-                row(grad, rows.start + out_row[edge - edges.start], dim_out)
-            });
-            gradients.features.fill([T::ZERO; TILE]);
-            gradients.harmonics.fill([T::ZERO; TILE]);
-            for slab in &slabs {
-                self.form_radial_weights(slab, &tile, &mut scratch);
-                for pair in slab.pairs {
-                    self.pair_backward(pair, slab, wanted, &mut scratch, &mut gradients);
+        let mut x = Packed::new(tiling.runs, dim_in);
+        let mut y = Packed::new(tiling.runs, self.harmonics_width);
+        let mut g = Packed::new(tiling.runs, dim_out);
+        let mut to_x = Packed::new(tiling.runs, dim_in);
+        let mut to_y = Packed::new(tiling.runs, self.harmonics_width);
+        let mut to_radial = tiling.radial.clone();
+        let mut to_coupled = tiling.coupled.clone();
+        for tile in tiles(&edges, tiling.edges()) {
+            let in_chunk = tile.start - edges.start..tile.end - edges.start;
+            x.load(tile.clone().map(|edge| self.features_of(edge)));
+            y.load(tile.clone().map(|edge| self.harmonics_of(edge)));
+            g.load(
+                row_of_edge[in_chunk.clone()]
+                    .iter()
+                    .map(|at| row(grad, rows.start + at, dim_out)),
+            );
+            to_x.clear();
+            to_y.clear();
+            let runs = tile.len().div_ceil(LANES);
+            for index in 0..tiling.slabs.len() {
+                self.form_radial_weights(&mut tiling, index, &tile);
+                let Tiling {
+                    slabs,
+                    runs: stride,
+                    radial,
+                    coupled,
+                    entries,
+                    ..
+                } = &mut tiling;
+                let (slab, stride) = (&slabs[index], *stride);
+                for run in 0..runs {
+                    let (x, y, grad) = (x.run(run), y.run(run), g.run(run));
+                    for pair in slab.pairs {
+                        let coupled = &mut coupled[..coupled_len(pair)];
+                        let to_coupled = &mut to_coupled[..coupled_len(pair)];
+                        couple(pair, x, y, coupled, entries);
+                        let columns = slab.columns_of(pair, stride);
+                        let lanes = &radial[columns.clone()];
+                        let weights = Weights {
+                            lanes,
+                            stride,
+                            first: run,
+                        };
+                        let lanes = &mut to_radial[columns];
+                        apply_backward(
+                            self.plan.weighting(),
+                            pair,
+                            Applied {
+                                coupled,
+                                weights,
+                                grad,
+                            },
+                            to_coupled,
+                            WeightsMut {
+                                lanes,
+                                stride,
+                                first: run,
+                            },
+                        );
+                        let to_x = wanted.features.then(|| to_x.run_mut(run));
+                        let to_y = wanted.harmonics.then(|| to_y.run_mut(run));
+                        couple_backward(pair, x, y, to_coupled, to_x, to_y);
+                    }
                 }
-                let radial = &gradients.radial[..slab.weights.len()];
-                self.radial_backward(slab, &tile, &edges, radial, wanted, target);
+                self.radial_backward(&tiling, index, &to_radial, (&tile, &in_chunk), target);
             }
-            for (lane, edge) in tile.enumerate() {
-                let local = edge - edges.start;
+            for (in_tile, edge) in in_chunk.enumerate() {
                 if wanted.features {
-                    let to = &mut target.edge_features[local * dim_in..(local + 1) * dim_in];
-                    add_lane(&gradients.features, lane, to);
+                    let to = &mut target.edge_features[edge * dim_in..(edge + 1) * dim_in];
+                    to_x.add_to(in_tile, to);
                 }
                 if wanted.harmonics {
                     let width = self.harmonics_width;
-                    let to = &mut target.harmonics[local * width..(local + 1) * width];
-                    add_lane(&gradients.harmonics, lane, to);
+                    to_y.add_to(
+                        in_tile,
+                        &mut target.harmonics[edge * width..(edge + 1) * width],
+                    );
                 }
             }
         }
     }
 
-    #[inline(always)]
-    fn pair_backward(
-        &self,
-        pair: &Pair,
-        slab: &Slab<'_>,
-        wanted: Wanted,
-        scratch: &mut Scratch<T>,
-        gradients: &mut GradientScratch<T>,
-    ) {
-        let coupled = &mut scratch.coupled[..coupled_len(pair)];
-        let coupled_gradient = &mut gradients.coupled[..coupled_len(pair)];
-        couple(pair, &scratch.features, &scratch.harmonics, coupled);
-        let inputs = ApplyInputs {
-            coupled,
-            weights: &scratch.radial[columns_of(pair, slab)],
-            g: &scratch.messages,
-        };
-        let weights_gradient = &mut gradients.radial[columns_of(pair, slab)];
-        apply_backward(
-            self.plan.weighting(),
-            pair,
-            inputs,
-            coupled_gradient,
-            weights_gradient,
-        );
-        if wanted.features {
-            let to = &mut gradients.features;
-            couple_backward_features(pair, &scratch.harmonics, coupled_gradient, to);
-        }
-        if wanted.harmonics {
-            let to = &mut gradients.harmonics;
-            couple_backward_harmonics(pair, &scratch.features, coupled_gradient, to);
-        }
-    }
-
+    /// Gradients to hidden features and last layer, from those to the radial weights of a tile. The
+    /// tile is given by its edges among all and among those of the chunk.
     #[inline(always)]
     fn radial_backward(
         &self,
-        slab: &Slab<'_>,
-        tile: &Range<usize>,
-        edges: &Range<usize>,
-        radial_gradient: &[Lanes<T>],
-        wanted: Wanted,
+        tiling: &Tiling<'_, T>,
+        slab: usize,
+        to_radial: &[Lanes<T>],
+        (tile, in_chunk): (&Range<usize>, &Range<usize>),
         target: &mut ChunkGradients<'_, T>,
     ) {
+        let slab = &tiling.slabs[slab];
         let (width, columns) = (slab.weights.len(), self.plan.num_weights());
-        let gradient =
-            Matrix::new(radial_gradient.as_flattened(), width, tile.len(), TILE).transposed();
-        if wanted.hidden {
-            let stride = self.plan.num_radials() * self.hidden_width;
-            let first = (tile.start - edges.start) * stride + slab.radial * self.hidden_width;
+        let stride = self.hidden_stride();
+        let gradient = Matrix::new(to_radial.as_flattened(), width, tile.len(), tiling.edges());
+        if !target.hidden.is_empty() {
+            let first = in_chunk.start * stride + slab.radial * self.hidden_width;
             let to = &mut target.hidden[first..];
-            add_product(to, stride, gradient, self.weight_of(slab).transposed());
+            add_product(
+                to,
+                stride,
+                gradient.transposed(),
+                self.weight_of(slab).transposed(),
+            );
         }
-        if wanted.weight {
-            let out = &mut target.weight[slab.weights.start..];
-            let hidden = self.hidden_tile(slab, tile).transposed();
-            add_product(out, columns, hidden, gradient);
+        if !target.weight.is_empty() {
+            let first = tile.start * stride + slab.radial * self.hidden_width;
+            let hidden = Matrix::new(&self.hidden[first..], tile.len(), self.hidden_width, stride);
+            let to = &mut target.weight[slab.weights.start..];
+            add_product(to, columns, hidden.transposed(), gradient.transposed());
             if self.bias().is_some() {
                 let first = self.hidden_width * columns + slab.weights.start;
                 let bias = &mut target.weight[first..first + width];
-                for (bias, lanes) in bias.iter_mut().zip(radial_gradient) {
-                    for &lane in &lanes[..tile.len()] {
-                        *bias += lane;
-                    }
+                let edges = to_radial.as_flattened().chunks_exact(tiling.edges());
+                for (to, from) in bias.iter_mut().zip(edges) {
+                    *to += from[..tile.len()].iter().fold(T::ZERO, |sum, &g| sum + g);
                 }
             }
         }
+    }
+}
+
+impl Slab<'_> {
+    /// Where the radial weights of a pair are among those of the slab.
+    fn columns_of(&self, pair: &Pair, runs: usize) -> Range<usize> {
+        let first = self.weights.start;
+        (pair.weights.start - first) * runs..(pair.weights.end - first) * runs
     }
 }
 
@@ -457,12 +565,13 @@ fn edges_of(row_offsets: &[i32], rows: &Range<usize>) -> Range<usize> {
     row_offsets[rows.start] as usize..row_offsets[rows.end] as usize
 }
 
-fn tiles(edges: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+/// Consecutive ranges of at most `len` edges.
+fn tiles(edges: &Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> + use<> {
     let end = edges.end;
     edges
         .clone()
-        .step_by(TILE)
-        .map(move |start| start..(start + TILE).min(end))
+        .step_by(len)
+        .map(move |start| start..(start + len).min(end))
 }
 
 /// For each edge of `rows`, the row it is summed into, counted from `rows.start`.
@@ -472,219 +581,4 @@ fn rows_of_edges(row_offsets: &[i32], rows: &Range<usize>) -> Vec<usize> {
         out.extend((row_offsets[row]..row_offsets[row + 1]).map(|_| local));
     }
     out
-}
-
-fn coupled_len(pair: &Pair) -> usize {
-    (2 * pair.output.l + 1) * pair.paths.len() * pair.input.mul
-}
-
-/// The columns of a pair inside its slab.
-fn columns_of(pair: &Pair, slab: &Slab<'_>) -> Range<usize> {
-    pair.weights.start - slab.weights.start..pair.weights.end - slab.weights.start
-}
-
-fn widest(slabs: &[Slab<'_>]) -> usize {
-    slabs
-        .iter()
-        .map(|slab| slab.weights.len())
-        .max()
-        .unwrap_or(0)
-}
-
-fn lanes<T: Real>(len: usize) -> Vec<Lanes<T>> {
-    vec![[T::ZERO; TILE]; len]
-}
-
-/// Lays the rows of a tile's edges side by side.
-#[inline(always)]
-fn load<'r, T: Real>(lanes: &mut [Lanes<T>], tile: &Range<usize>, row: impl Fn(usize) -> &'r [T]) {
-    if tile.len() < TILE {
-        lanes.fill([T::ZERO; TILE]);
-    }
-    for (lane, edge) in tile.clone().enumerate() {
-        for (lanes, &value) in lanes.iter_mut().zip(row(edge)) {
-            lanes[lane] = value;
-        }
-    }
-}
-
-/// Adds one edge's numbers to a row.
-#[inline(always)]
-fn add_lane<T: Real>(lanes: &[Lanes<T>], lane: usize, row: &mut [T]) {
-    for (to, from) in row.iter_mut().zip(lanes) {
-        *to += from[lane];
-    }
-}
-
-/// `y += a * x`, lane by lane.
-#[inline(always)]
-fn add_scaled<T: Real>(y: &mut Lanes<T>, a: &Lanes<T>, x: &Lanes<T>) {
-    for lane in 0..TILE {
-        y[lane] += a[lane] * x[lane];
-    }
-}
-
-#[inline(always)]
-fn times<T: Real>(a: T, x: &Lanes<T>) -> Lanes<T> {
-    x.map(|x| a * x)
-}
-
-/// `coupled[m_out, path, c] = sum Q Y x`.
-#[inline(always)]
-fn couple<T: Real>(pair: &Pair, x: &[Lanes<T>], y: &[Lanes<T>], coupled: &mut [Lanes<T>]) {
-    let mul = pair.input.mul;
-    let stride = pair.paths.len() * mul;
-    let x = &x[pair.input.columns()];
-    coupled.fill([T::ZERO; TILE]);
-    for (p, path) in pair.paths.iter().enumerate() {
-        for term in &path.terms {
-            let at = term.m_out * stride + p * mul;
-            let scale = times(T::of(term.value), &y[term.harmonic]);
-            let from = &x[term.m_in * mul..(term.m_in + 1) * mul];
-            for (to, from) in coupled[at..at + mul].iter_mut().zip(from) {
-                add_scaled(to, &scale, from);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn couple_backward_features<T: Real>(
-    pair: &Pair,
-    y: &[Lanes<T>],
-    coupled: &[Lanes<T>],
-    gradient: &mut [Lanes<T>],
-) {
-    let mul = pair.input.mul;
-    let stride = pair.paths.len() * mul;
-    let gradient = &mut gradient[pair.input.columns()];
-    for (p, path) in pair.paths.iter().enumerate() {
-        for term in &path.terms {
-            let at = term.m_out * stride + p * mul;
-            let scale = times(T::of(term.value), &y[term.harmonic]);
-            let to = &mut gradient[term.m_in * mul..(term.m_in + 1) * mul];
-            for (to, from) in to.iter_mut().zip(&coupled[at..at + mul]) {
-                add_scaled(to, &scale, from);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn couple_backward_harmonics<T: Real>(
-    pair: &Pair,
-    x: &[Lanes<T>],
-    coupled: &[Lanes<T>],
-    gradient: &mut [Lanes<T>],
-) {
-    let mul = pair.input.mul;
-    let stride = pair.paths.len() * mul;
-    let x = &x[pair.input.columns()];
-    for (p, path) in pair.paths.iter().enumerate() {
-        for term in &path.terms {
-            let at = term.m_out * stride + p * mul;
-            let mut product = [T::ZERO; TILE];
-            let x = &x[term.m_in * mul..(term.m_in + 1) * mul];
-            for (coupled, x) in coupled[at..at + mul].iter().zip(x) {
-                add_scaled(&mut product, coupled, x);
-            }
-            add_scaled(
-                &mut gradient[term.harmonic],
-                &[T::of(term.value); TILE],
-                &product,
-            );
-        }
-    }
-}
-
-/// `out[m_out, c_out] += sum_k coupled[m_out, k] weights[k, c_out]`, k over (path, c_in).
-#[inline(always)]
-fn apply<T: Real>(
-    weighting: Weighting,
-    pair: &Pair,
-    coupled: &[Lanes<T>],
-    weights: &[Lanes<T>],
-    out: &mut [Lanes<T>],
-) {
-    let components = 2 * pair.output.l + 1;
-    let k_len = pair.paths.len() * pair.input.mul;
-    let mul_out = pair.output.mul;
-    let out = &mut out[pair.output.columns()];
-    match weighting {
-        Weighting::Full => {
-            for m in 0..components {
-                let coupled = &coupled[m * k_len..(m + 1) * k_len];
-                for (c, out) in out[m * mul_out..(m + 1) * mul_out].iter_mut().enumerate() {
-                    let mut sum = *out;
-                    let weights = weights[c..].iter().step_by(mul_out);
-                    for (coupled, weight) in coupled.iter().zip(weights) {
-                        add_scaled(&mut sum, coupled, weight);
-                    }
-                    *out = sum;
-                }
-            }
-        }
-        Weighting::ChannelWise => {
-            for m in 0..components {
-                for (c, weight) in weights.iter().enumerate() {
-                    add_scaled(&mut out[m * mul_out + c], &coupled[m * mul_out + c], weight);
-                }
-            }
-        }
-    }
-}
-
-struct ApplyInputs<'a, T> {
-    coupled: &'a [Lanes<T>],
-    weights: &'a [Lanes<T>],
-    g: &'a [Lanes<T>],
-}
-
-#[inline(always)]
-fn apply_backward<T: Real>(
-    weighting: Weighting,
-    pair: &Pair,
-    inputs: ApplyInputs<'_, T>,
-    coupled_gradient: &mut [Lanes<T>],
-    weights_gradient: &mut [Lanes<T>],
-) {
-    let ApplyInputs {
-        coupled,
-        weights,
-        g,
-    } = inputs;
-    let components = 2 * pair.output.l + 1;
-    let k_len = pair.paths.len() * pair.input.mul;
-    let mul_out = pair.output.mul;
-    let g = &g[pair.output.columns()];
-    weights_gradient.fill([T::ZERO; TILE]);
-    match weighting {
-        Weighting::Full => {
-            let rows = weights
-                .chunks_exact(mul_out)
-                .zip(weights_gradient.chunks_exact_mut(mul_out));
-            for (k, (weights, weights_gradient)) in rows.enumerate() {
-                for m in 0..components {
-                    let coupled = &coupled[m * k_len + k];
-                    let mut sum = [T::ZERO; TILE];
-                    let g = &g[m * mul_out..(m + 1) * mul_out];
-                    for ((g, weight), to) in g.iter().zip(weights).zip(&mut *weights_gradient) {
-                        add_scaled(&mut sum, g, weight);
-                        add_scaled(to, coupled, g);
-                    }
-                    coupled_gradient[m * k_len + k] = sum;
-                }
-            }
-        }
-        Weighting::ChannelWise => {
-            for m in 0..components {
-                for c in 0..mul_out {
-                    let at = m * mul_out + c;
-                    add_scaled(&mut weights_gradient[c], &coupled[at], &g[at]);
-                    coupled_gradient[at] = [T::ZERO; TILE];
-                    add_scaled(&mut coupled_gradient[at], &weights[c], &g[at]);
-                }
-            }
-        }
-    }
 }
