@@ -9,7 +9,7 @@ use steerable_harmonics::plan::{
     ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing, Weighting,
 };
 use steerable_irreps::Irreps;
-use steerable_kernels::{ConvolutionInputs, RowGroups, convolve, gather_rows};
+use steerable_kernels::{ConvolutionInputs, convolve, gather_rows};
 use steerable_radial::{Activation, RadialNetwork, RadialNetworkConfig, RadialNorm};
 
 use crate::error::{BuildError, expect_built, same_group};
@@ -269,25 +269,25 @@ impl Convolution {
     pub fn forward(&self, features: &Features, edges: &Edges) -> Features {
         expect_irreps("Convolution", &self.irreps_in, features);
         let graph = &edges.graph;
-        let device = features.device();
         let hidden = self.radial.forward(edges.invariants.clone());
-        let per_edge = (self.aggregation == Aggregation::PerEdge)
-            .then(|| RowGroups::identity(graph.num_edges(), &device));
-        let rows = per_edge.as_ref().unwrap_or(graph.dst());
-        let joined = self.join_edge_features(features, edges);
-        let on_edges = joined
-            .as_ref()
-            .map(|_| RowGroups::identity(graph.num_edges(), &device));
+        let rows = match self.aggregation {
+            Aggregation::PerEdge => graph.each_edge(),
+            Aggregation::Sum | Aggregation::Mean => graph.dst(),
+        };
+        let (features_read, src) = match self.join_edge_features(features, edges) {
+            Some(on_edges) => (on_edges, graph.each_edge()),
+            None => (features.packed(), graph.src()),
+        };
         let inputs = ConvolutionInputs {
-            features: joined.unwrap_or_else(|| features.packed()),
+            features: features_read,
             harmonics: edges.geometry.harmonics.clone(),
             hidden,
             weight: self.weight.val(),
         };
-        let src = on_edges.as_ref().unwrap_or(graph.src());
         let mut out = convolve(inputs, src, rows, &self.plan);
         if self.aggregation == Aggregation::Mean {
-            out = out.clone() / graph.in_degrees(&device, out.dtype(), 1);
+            let degrees = graph.in_degrees(&features.device(), out.dtype(), 1);
+            out = out / degrees;
         }
         self.add_own(out, features, edges)
     }

@@ -13,6 +13,7 @@ use crate::Features;
 pub struct GraphTensors {
     src: RowGroups,
     dst: RowGroups,
+    each_edge: RowGroups,
     members: RowGroups,
     shifts: Option<Vec<f64>>,
     in_degrees: Vec<u32>,
@@ -25,6 +26,7 @@ impl GraphTensors {
         Self {
             src: RowGroups::new(graph.src(), graph.num_nodes(), device),
             dst: RowGroups::new(graph.dst(), graph.num_nodes(), device),
+            each_edge: RowGroups::identity(graph.num_edges(), device),
             members: RowGroups::new(&graph.graph_of_node(), graph.num_graphs(), device),
             shifts: graph.shifts().map(|shifts| shifts.as_flattened().to_vec()),
             in_degrees: graph.in_degrees(),
@@ -40,6 +42,11 @@ impl GraphTensors {
     /// Edges grouped by the node they enter; consecutive, since a [`Graph`] sorts them so.
     pub fn dst(&self) -> &RowGroups {
         &self.dst
+    }
+
+    /// Every edge by itself, for what stays on the edges.
+    pub fn each_edge(&self) -> &RowGroups {
+        &self.each_edge
     }
 
     /// Nodes grouped by the graph of the batch they belong to.
