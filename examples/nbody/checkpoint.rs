@@ -235,6 +235,18 @@ impl CheckpointingStrategy for KeepLastAndBest {
     ) -> Vec<CheckpointingAction> {
         // The store answers in order: after this, the history holds the epoch.
         store.find_metric(LOSS, epoch, Aggregate::Mean, &Split::Valid);
+        let diverged = self
+            .history
+            .lock()
+            .expect("no one panics with it")
+            .diverged();
+        if let Some(loss) = diverged {
+            let reason = format!(
+                "the loss is {loss} in epoch {epoch}, so the training has diverged (a lower --lr helps)"
+            );
+            self.interrupter.fail(CheckpointerError::Unknown(reason));
+            return Vec::new();
+        }
         let done = self.superfluous().and_then(|superfluous| {
             let history = self.history.lock().expect("no one panics with it");
             history.save(&self.history_file)?;

@@ -143,7 +143,7 @@ fn diagram(
         curves
             .iter()
             .flat_map(|curve| &curve.points)
-            .filter(|p| p.1 > 0.0)
+            .filter(|p| p.1 > 0.0 && p.1.is_finite())
     };
     let x_end = points().map(|point| point.0).fold(1.0, f64::max);
     let heights = || {

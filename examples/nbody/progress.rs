@@ -186,6 +186,17 @@ impl History {
             .map(|(epoch, _)| epoch)
     }
 
+    /// The loss of the last epoch, if it is no longer finite.
+    pub fn diverged(&self) -> Option<f64> {
+        let last = self.epochs.last()?;
+        let losses = [last.train.get(LOSS), last.valid.get(LOSS)];
+        losses
+            .into_iter()
+            .flatten()
+            .copied()
+            .find(|loss| !loss.is_finite())
+    }
+
     /// Seconds of training so far.
     pub fn seconds(&self) -> f64 {
         self.epochs.last().map_or(0.0, |epoch| epoch.seconds)

@@ -7,7 +7,7 @@ use steerable::harmonics::plan::{PathNormalization, RadialSharing};
 use steerable::irreps::Irreps;
 use steerable::nn::nvidia::FuseLevel;
 use steerable::nn::{
-    Aggregation, BlockNorm, KeyValue, LogitScale, Refinement, RelativePosition,
+    Aggregation, BlockNorm, KeyValue, LogitScale, Nonlinearity, Refinement, RelativePosition,
     SE3TransformerConfig, SelfInteraction, SharingRule, Skip, TensorFieldNetworkConfig,
 };
 use steerable::radial::{Cutoff, Envelope, RadialBasisConfig, RadialBasisKind, Range};
@@ -279,23 +279,39 @@ fn tensor_field_networks_are_equivariant() {
             "2x0e + 1x0o + 1x1o + 1x1e + 1x2o",
         ),
     ] {
-        for (aggregation, num_layers, edge_scalars, envelope) in [
-            (Aggregation::Mean, 2, 0, Envelope::None),
-            (Aggregation::Sum, 1, 2, Envelope::Cosine { cutoff }),
-            (Aggregation::Mean, 0, 0, Envelope::None),
+        for (aggregation, num_layers, edge_scalars, envelope, nonlinearity) in [
+            (Aggregation::Mean, 2, 0, Envelope::None, Nonlinearity::Gate),
+            (
+                Aggregation::Mean,
+                2,
+                0,
+                Envelope::None,
+                Nonlinearity::NormBias,
+            ),
+            (
+                Aggregation::Sum,
+                1,
+                2,
+                Envelope::Cosine { cutoff },
+                Nonlinearity::NormLayerNorm,
+            ),
+            (Aggregation::Mean, 0, 0, Envelope::None, Nonlinearity::Gate),
         ] {
             let config = TensorFieldNetworkConfig::new(irreps(from), irreps(hidden), irreps(to))
                 .with_num_layers(num_layers)
                 .with_num_edge_scalars(edge_scalars)
                 .with_envelope(envelope)
-                .with_aggregation(aggregation);
+                .with_aggregation(aggregation)
+                .with_nonlinearity(nonlinearity);
             let types = InputTypes {
                 irreps_in: irreps(from),
                 edge_scalars,
                 ..InputTypes::default()
             };
             let l_max = highest([&config.irreps_in, &config.irreps_hidden, &config.irreps_out]);
-            let name = format!("tensor field network {from}, {aggregation:?}, {num_layers}");
+            let name = format!(
+                "tensor field network {from}, {aggregation:?}, {nonlinearity:?}, {num_layers}"
+            );
             let claim = Claim::per_node(name, types, irreps(to)).with_l_max(l_max);
             for precision in PRECISIONS {
                 for seed in SEEDS {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use steerable_harmonics::Normalization;
 use steerable_harmonics::plan::ConvolutionPlan;
 
@@ -31,6 +31,15 @@ pub fn spherical_harmonics(
         l_max,
         normalization,
     ))
+}
+
+/// One float type in one operation.
+#[track_caller]
+fn same_dtype<const N: usize>(operation: &str, dtypes: [DType; N]) {
+    assert!(
+        dtypes.iter().all(|dtype| *dtype == dtypes[0]),
+        "{operation}: all float tensors must have one dtype, got {dtypes:?}"
+    );
 }
 
 /// The tensors that a convolution reads.
@@ -69,6 +78,15 @@ pub fn convolve(
         hidden,
         weight,
     } = inputs;
+    same_dtype(
+        "convolve",
+        [
+            features.dtype(),
+            harmonics.dtype(),
+            hidden.dtype(),
+            weight.dtype(),
+        ],
+    );
     let edges = src.num_rows();
     let width = (plan.l_filter_max() + 1).pow(2);
     assert_eq!(
@@ -204,6 +222,10 @@ pub fn grouped_layer_norm(
     rectifier: Rectifier,
 ) -> Tensor<2> {
     let LayerNormAffine { gamma, beta } = affine;
+    same_dtype(
+        "grouped_layer_norm",
+        [x.dtype(), gamma.dtype(), beta.dtype()],
+    );
     let columns = x.dims()[1];
     assert!(
         width > 0 && columns.is_multiple_of(width),
@@ -237,6 +259,7 @@ pub fn grouped_linear(
     bias: Tensor<1>,
     groups: usize,
 ) -> Tensor<2> {
+    same_dtype("grouped_linear", [x.dtype(), weight.dtype(), bias.dtype()]);
     let [rows, d_output] = weight.dims();
     assert!(
         groups > 0 && rows == x.dims()[1] && rows % groups == 0,

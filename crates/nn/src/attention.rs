@@ -253,13 +253,18 @@ impl AttentionBlockConfig {
     }
 }
 
-/// `e a / sum over the edges of a node of e a`: an edge at the cutoff weighs nothing, so that it comes
-/// and goes without a jump. A node whose edges all weigh nothing keeps zeros.
-fn fade(attention: Tensor<2>, envelope: Tensor<2>, dst: &RowGroups) -> Tensor<2> {
-    let faded = attention * envelope;
-    let total = gather_rows(sum_rows(faded.clone(), dst), dst);
-    let nothing = total.clone().equal_elem(0.0);
-    faded / total.mask_fill(nothing, 1.0)
+/// `e exp(logit) / sum over the edges of a node of e exp(logit)`: an edge at the cutoff weighs nothing, so
+/// that it comes and goes without a jump. Envelopes below 1e-20 count as zero; a node whose edges all do
+/// has zero weights.
+fn faded_softmax(logits: Tensor<2>, envelope: Tensor<2>, dst: &RowGroups) -> Tensor<2> {
+    let dead = envelope.clone().lower_elem(1e-20);
+    let logarithm = envelope
+        .mask_fill(dead.clone(), 1.0)
+        .log()
+        .mask_fill(dead.clone(), -1e30);
+    let heads = logits.dims()[1];
+    let attention = segment_softmax(logits + logarithm, dst);
+    attention.mask_fill(dead.repeat_dim(1, heads), 0.0)
 }
 
 impl AttentionBlock {
@@ -296,10 +301,9 @@ impl AttentionBlock {
         let query = gather_rows(self.query.forward(features).into_packed(), dst);
         let heads_of_keys = self.heads_of_channels(&self.irreps_key, &device, dtype);
         let logits = (query * key).matmul(heads_of_keys) * self.logit_scale;
-        let attention = segment_softmax(logits, dst);
         let attention = match &edges.geometry.envelope {
-            None => attention,
-            Some(envelope) => fade(attention, envelope.clone(), dst),
+            None => segment_softmax(logits, dst),
+            Some(envelope) => faded_softmax(logits, envelope.clone(), dst),
         };
         let heads_of_values = self.heads_of_channels(&self.irreps_value, &device, dtype);
         let weighted = value * attention.matmul(heads_of_values.transpose());

@@ -295,6 +295,10 @@ impl Convolution {
     /// Source features with the edge's own beside them, `[E, ..]`, if the layer reads any.
     fn join_edge_features(&self, features: &Features, edges: &Edges) -> Option<Tensor<2>> {
         if self.irreps_edge.is_empty() {
+            assert!(
+                edges.features.is_none(),
+                "Convolution: built without edge features, called with some"
+            );
             return None;
         }
         let own = edges.features.as_ref().unwrap_or_else(|| {

@@ -39,6 +39,10 @@ impl Features {
     /// Wraps a tensor in e3nn's `mul_ir` layout: blocks laid out `[mul, 2l + 1]`.
     #[track_caller]
     pub fn from_mul_ir(irreps: Irreps, tensor: Tensor<2>) -> Self {
+        let Self {
+            irreps,
+            packed: tensor,
+        } = Self::new(irreps, tensor);
         let packed = permute_blocks(&irreps, tensor, |block| [block.mul, 2 * block.l + 1]);
         Self::new(irreps, packed)
     }

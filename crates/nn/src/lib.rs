@@ -92,7 +92,7 @@ pub use norm::{
 };
 pub use pooled::{PooledTransformer, PooledTransformerConfig};
 pub use pooling::{Pooling, broadcast_to_nodes};
-pub use tfn::{TensorFieldNetwork, TensorFieldNetworkConfig};
+pub use tfn::{Nonlinearity, TensorFieldNetwork, TensorFieldNetworkConfig};
 pub use transformer::{
     BlockNorm, Cloud, Refinement, RelativePosition, SE3Transformer, SE3TransformerConfig,
     SharingRule, TransformerOutput,

@@ -138,7 +138,7 @@ impl SteerableLinear {
             let mut product = flat
                 .matmul(weight.val())
                 .reshape([rows, components * out.mul]);
-            if let (true, Some(bias)) = (irrep.is_scalar(), &self.bias) {
+            if let (true, Some(bias)) = (irrep.is_scalar() && out.mul > 0, &self.bias) {
                 let bias = bias.val().narrow(0, first_scalar, out.mul);
                 first_scalar += out.mul;
                 product = product + bias.unsqueeze::<2>();

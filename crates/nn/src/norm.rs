@@ -62,7 +62,15 @@ pub struct NormNonlinearity {
 
 impl NormNonlinearityConfig {
     /// Builds the layer.
+    ///
+    /// # Panics
+    /// When `smallest_norm` is not positive.
     pub fn init(&self, device: &Device) -> NormNonlinearity {
+        assert!(
+            self.smallest_norm > 0.0,
+            "NormNonlinearity: smallest_norm must be positive, got {}",
+            self.smallest_norm
+        );
         let channels = || self.irreps.iter().map(|block| [block.mul]);
         let (gamma, beta) = match self.transform {
             NormTransform::LayerNorm => (
@@ -131,6 +139,9 @@ impl NormNonlinearity {
                     return x;
                 }
                 let squared = (x.clone() * x.clone()).sum_dim(1);
+                // A feature that is exactly zero stays zero and takes no gradient: the gradient of its
+                // direction, act / smallest_norm, would grow without bound from layer to layer.
+                let is_zero = squared.clone().equal_elem(0.0);
                 let norm = squared.clamp_min(self.smallest_norm.powi(2)).sqrt();
                 let flat = norm.clone().reshape([rows, block.mul]);
                 let beta = self.beta[index].val();
@@ -143,7 +154,7 @@ impl NormNonlinearity {
                     .apply(transformed)
                     .reshape([rows, 1, block.mul])
                     / norm;
-                x * factor
+                x * factor.mask_fill(is_zero, 0.0)
             })
             .collect();
         Features::from_blocks(self.irreps.clone(), transformed)

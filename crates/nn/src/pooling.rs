@@ -58,7 +58,7 @@ fn inverse_sizes(features: &Features, graph: &GraphTensors) -> Tensor<2> {
 /// The maximum of each column over the nodes of each graph; the gradient goes to the first node that
 /// attains it.
 fn max_rows(values: Tensor<2>, graph: &GraphTensors) -> Tensor<2> {
-    let (device, dtype) = (values.device(), values.dtype());
+    let device = values.device();
     let [nodes, columns] = values.dims();
     let data = values.clone().detach().into_data().convert::<f64>();
     let numbers = data.as_slice::<f64>().expect("converted to f64");
@@ -72,15 +72,15 @@ fn max_rows(values: Tensor<2>, graph: &GraphTensors) -> Tensor<2> {
             }
         }
     }
-    // A selection of one node per graph and column, applied as mask and sum, keeps gradients exact.
-    let mut mask = vec![0.0; nodes * columns];
+    // All but one node per graph and column are masked, then summed: the gradient is exact.
+    let mut masked = vec![true; nodes * columns];
     for (index, node) in best.into_iter().enumerate() {
         if let Some(node) = node {
-            mask[node * columns + index % columns] = 1.0;
+            masked[node * columns + index % columns] = false;
         }
     }
-    let mask = Tensor::from_data(TensorData::new(mask, [nodes, columns]), (&device, dtype));
-    sum_rows(values * mask, graph.members())
+    let masked = Tensor::from_data(TensorData::new(masked, [nodes, columns]), &device);
+    sum_rows(values.mask_fill(masked, 0.0), graph.members())
 }
 
 /// Copies graph features to the nodes of each graph: the transpose of [`Pooling::Sum`].

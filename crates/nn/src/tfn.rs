@@ -1,4 +1,4 @@
-//! Tensor field networks: convolutions and norm non-linearities, without attention.
+//! Tensor field networks: convolutions and non-linearities, without attention.
 
 use burn::config::Config;
 use burn::module::Module;
@@ -12,10 +12,22 @@ use crate::convolution::{
     Aggregation, Convolution, ConvolutionConfig, RadialOptions, SelfInteraction,
 };
 use crate::edges::{EdgeGeometry, Edges, HarmonicsOptions};
-use crate::error::{BuildError, expect_built};
+use crate::error::{BuildError, expect_built, same_group};
+use crate::gate::{Gate, GateConfig};
 use crate::linear::expect_irreps;
 use crate::norm::{NormNonlinearity, NormNonlinearityConfig, NormTransform};
 use crate::{Cloud, Features};
+
+/// What stands between two convolutions.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum Nonlinearity {
+    /// The norm non-linearity with a learned shift, as in the paper. On scalars it keeps the sign.
+    NormBias,
+    /// The norm non-linearity with layer normalization.
+    NormLayerNorm,
+    /// A gate: hidden scalars are activated, the rest is scaled by gates of its own.
+    Gate,
+}
 
 /// Configuration of a [`TensorFieldNetwork`].
 #[derive(Config, Debug)]
@@ -50,9 +62,12 @@ pub struct TensorFieldNetworkConfig {
     /// How a layer gathers its messages.
     #[config(default = "Aggregation::Mean")]
     pub aggregation: Aggregation,
+    /// What stands between two convolutions.
+    #[config(default = "Nonlinearity::Gate")]
+    pub nonlinearity: Nonlinearity,
 }
 
-/// Convolutions with self-interaction, norm non-linearities between them.
+/// Convolutions with self-interaction, non-linearities between them.
 ///
 /// # Source
 /// Tensor field networks (arXiv 1802.08219).
@@ -60,8 +75,10 @@ pub struct TensorFieldNetworkConfig {
 pub struct TensorFieldNetwork {
     /// The convolutions; the last one gives the output.
     pub convolutions: Vec<Convolution>,
-    /// One behind each convolution but the last.
+    /// One behind each convolution but the last, or none.
     pub norms: Vec<NormNonlinearity>,
+    /// One behind each convolution but the last, or none.
+    pub gates: Vec<Gate>,
     #[module(skip)]
     radial_basis: RadialBasis,
     #[module(skip)]
@@ -87,14 +104,15 @@ impl TensorFieldNetworkConfig {
                 })?;
         let num_invariants = self.num_edge_scalars + radial_basis.num_features();
         let mut convolutions = Vec::with_capacity(self.num_layers + 1);
+        same_group(LAYER, &self.irreps_in, &self.irreps_hidden)?;
+        same_group(LAYER, &self.irreps_hidden, &self.irreps_out)?;
+        let gate = self.gate(device).map_err(|error| error.within(LAYER))?;
+        let before = gate.as_ref().map_or(&self.irreps_hidden, Gate::irreps_in);
+        let after = gate.as_ref().map_or(&self.irreps_hidden, Gate::irreps_out);
         let mut irreps_in = &self.irreps_in;
         for index in 0..=self.num_layers {
             let last = index == self.num_layers;
-            let irreps_out = if last {
-                &self.irreps_out
-            } else {
-                &self.irreps_hidden
-            };
+            let irreps_out = if last { &self.irreps_out } else { before };
             let config =
                 ConvolutionConfig::new(irreps_in.clone(), irreps_out.clone(), num_invariants)
                     .with_radial(self.radial.clone())
@@ -107,10 +125,8 @@ impl TensorFieldNetworkConfig {
                     .try_init(device)
                     .map_err(|error| error.within(&place))?,
             );
-            irreps_in = irreps_out;
+            irreps_in = after;
         }
-        let norm = NormNonlinearityConfig::new(self.irreps_hidden.clone())
-            .with_transform(NormTransform::Bias);
         let l_max = convolutions
             .iter()
             .map(|c| c.plan().l_filter_max())
@@ -118,7 +134,10 @@ impl TensorFieldNetworkConfig {
             .unwrap_or(0);
         Ok(TensorFieldNetwork {
             convolutions,
-            norms: (0..self.num_layers).map(|_| norm.init(device)).collect(),
+            norms: (0..self.num_layers)
+                .filter_map(|_| self.norm(device))
+                .collect(),
+            gates: (0..self.num_layers).filter_map(|_| gate.clone()).collect(),
             radial_basis,
             irreps_in: self.irreps_in.clone(),
             num_edge_scalars: self.num_edge_scalars,
@@ -137,6 +156,27 @@ impl TensorFieldNetworkConfig {
     #[track_caller]
     pub fn init(&self, device: &Device) -> TensorFieldNetwork {
         expect_built(self.try_init(device))
+    }
+
+    fn norm(&self, device: &Device) -> Option<NormNonlinearity> {
+        let transform = match self.nonlinearity {
+            Nonlinearity::NormBias => NormTransform::Bias,
+            Nonlinearity::NormLayerNorm => NormTransform::LayerNorm,
+            Nonlinearity::Gate => return None,
+        };
+        let config = NormNonlinearityConfig::new(self.irreps_hidden.clone());
+        Some(config.with_transform(transform).init(device))
+    }
+
+    fn gate(&self, device: &Device) -> Result<Option<Gate>, BuildError> {
+        match self.nonlinearity {
+            Nonlinearity::NormBias | Nonlinearity::NormLayerNorm => Ok(None),
+            Nonlinearity::Gate => {
+                let scalars = self.irreps_hidden.filter(|irrep| irrep.l() == 0);
+                let gated = self.irreps_hidden.filter(|irrep| irrep.l() > 0);
+                GateConfig::new(scalars, gated).try_init(device).map(Some)
+            }
+        }
     }
 }
 
@@ -162,6 +202,7 @@ impl TensorFieldNetwork {
     #[track_caller]
     pub fn forward(&self, features: &Features, cloud: &Cloud) -> Features {
         expect_irreps("TensorFieldNetwork", &self.irreps_in, features);
+        cloud.expect_rows("TensorFieldNetwork", features);
         assert!(
             cloud.edge_features.is_none(),
             "TensorFieldNetwork: steerable edge features are not read"
@@ -181,6 +222,9 @@ impl TensorFieldNetwork {
             features = convolution.forward(&features, &edges);
             if let Some(norm) = self.norms.get(index) {
                 features = norm.forward(&features);
+            }
+            if let Some(gate) = self.gates.get(index) {
+                features = gate.forward(&features);
             }
         }
         features

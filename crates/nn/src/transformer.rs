@@ -181,6 +181,13 @@ impl SE3TransformerConfig {
                     layer: LAYER.into(),
                     source,
                 })?;
+        if matches!(self.sharing, SharingRule::Nvidia(_)) && self.group() == Some(Group::O3) {
+            return Err(BuildError::Unsupported {
+                layer: LAYER.into(),
+                irreps: self.irreps_hidden.clone(),
+                reason: "belongs to O(3); NVIDIA's fuse levels are defined for SO(3) irreps",
+            });
+        }
         let irreps_edge = self.all_edge_irreps()?;
         let num_invariants = self.num_edge_scalars + radial_basis.num_features();
         let max_degree = [&self.irreps_in, &self.irreps_hidden, &self.irreps_out]
@@ -378,6 +385,25 @@ impl Cloud {
         }
     }
 
+    /// One row of features for each node, one of edge features for each edge.
+    #[track_caller]
+    pub(crate) fn expect_rows(&self, layer: &str, features: &Features) {
+        let (nodes, edges) = (self.graph.num_nodes(), self.graph.num_edges());
+        let rows = features.num_rows();
+        assert_eq!(
+            rows, nodes,
+            "{layer}: {rows} rows of features for {nodes} nodes"
+        );
+        let scalars = self.edge_scalars.as_ref().map(|scalars| scalars.dims()[0]);
+        let steerable = self.edge_features.as_ref().map(Features::num_rows);
+        for rows in [scalars, steerable].into_iter().flatten() {
+            assert_eq!(
+                rows, edges,
+                "{layer}: {rows} rows of edge features for {edges} edges"
+            );
+        }
+    }
+
     /// What the radial networks read: scalar edge features, then the expansion of the distance.
     #[track_caller]
     pub(crate) fn invariants(
@@ -478,6 +504,7 @@ impl SE3Transformer {
         mut observe: impl FnMut(&Features),
     ) -> TransformerOutput {
         expect_irreps("SE3Transformer", &self.irreps_in, features);
+        cloud.expect_rows("SE3Transformer", features);
         let mut positions = cloud.positions.clone();
         let mut edges = self.edges(cloud, positions.clone());
         let mut features = features.clone();
