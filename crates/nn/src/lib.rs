@@ -74,6 +74,7 @@ mod norm;
 pub mod nvidia;
 mod pooled;
 mod pooling;
+mod precision;
 mod tfn;
 mod transformer;
 
@@ -92,6 +93,7 @@ pub use norm::{
 };
 pub use pooled::{PooledTransformer, PooledTransformerConfig};
 pub use pooling::{Pooling, broadcast_to_nodes};
+pub use precision::with_float_type;
 pub use tfn::{Nonlinearity, TensorFieldNetwork, TensorFieldNetworkConfig};
 pub use transformer::{
     BlockNorm, Cloud, Refinement, RelativePosition, SE3Transformer, SE3TransformerConfig,
