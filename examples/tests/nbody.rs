@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Device;
 use clap::Parser;
@@ -137,6 +137,7 @@ fn data_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn untrained_equivariant_models_are_equivariant_and_the_plain_one_is_not() {
+    let _alone = alone();
     let cli = Cli::parse_from(["nbody"]);
     let device = Device::flex();
     let samples: Arc<[Sample]> = simulate(&cli.settings.physics(), Purpose::Testing, 5, 20).into();
@@ -150,6 +151,20 @@ fn untrained_equivariant_models_are_equivariant_and_the_plain_one_is_not() {
         let equivariant = error.displacement < 6e-6 && error.velocity_change < 6e-6;
         assert_eq!(equivariant, kind != ModelKind::Plain, "{kind:?}: {error:?}");
     }
+}
+
+/// Burn's initializers draw from one generator for the whole process: models are made one at a time.
+static ONE_MODEL_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_MODEL_AT_A_TIME
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run_alone(cli: &Cli) -> Result<(), NbodyError> {
+    let _alone = alone();
+    run::run(cli)
 }
 
 /// A folder of its own for a test, emptied first.
@@ -185,8 +200,8 @@ fn result(out: &std::path::Path) -> (f64, f64) {
 fn a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one() {
     let folder = folder("resume");
     let (whole, cut) = (folder.join("whole"), folder.join("cut"));
-    run::run(&tiny(&whole, &["--keep", "3"])).unwrap();
-    run::run(&tiny(&cut, &["--keep", "3"])).unwrap();
+    run_alone(&tiny(&whole, &["--keep", "3"])).unwrap();
+    run_alone(&tiny(&cut, &["--keep", "3"])).unwrap();
     assert_eq!(result(&whole), result(&cut), "the same seed");
     for part in ["model", "optim", "scheduler"] {
         let file = |epoch| cut.join(format!("se3-transformer/checkpoint/{part}-{epoch}.bpk"));
@@ -194,7 +209,7 @@ fn a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one() {
         fs::remove_file(file(2)).unwrap();
     }
     fs::remove_file(cut.join("results.jsonl")).unwrap();
-    run::run(&tiny(&cut, &["--keep", "3", "--resume"])).unwrap();
+    run_alone(&tiny(&cut, &["--keep", "3", "--resume"])).unwrap();
     assert_eq!(result(&whole), result(&cut), "resumed from epoch 1");
 }
 
@@ -202,14 +217,14 @@ fn a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one() {
 fn a_missing_run_other_settings_and_a_flipped_bit_are_told_apart() {
     let folder = folder("bad_resume");
     let out = folder.join("run");
-    let error = run::run(&tiny(&out, &["--resume"])).unwrap_err();
+    let error = run_alone(&tiny(&out, &["--resume"])).unwrap_err();
     assert!(
         matches!(error, NbodyError::NothingToResume { .. }),
         "{error}"
     );
 
-    run::run(&tiny(&out, &[])).unwrap();
-    let error = run::run(&tiny(&out, &["--resume", "--lr", "0.5"])).unwrap_err();
+    run_alone(&tiny(&out, &[])).unwrap();
+    let error = run_alone(&tiny(&out, &["--resume", "--lr", "0.5"])).unwrap_err();
     assert!(
         matches!(error, NbodyError::SettingsDiffer { .. }),
         "{error}"
@@ -224,7 +239,7 @@ fn a_missing_run_other_settings_and_a_flipped_bit_are_told_apart() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&file, bytes).unwrap();
-    let error = run::run(&tiny(&out, &["--resume"])).unwrap_err();
+    let error = run_alone(&tiny(&out, &["--resume"])).unwrap_err();
     assert!(
         error.to_string().contains("optim-3.bpk is corrupt"),
         "{error}"
@@ -235,9 +250,9 @@ fn a_missing_run_other_settings_and_a_flipped_bit_are_told_apart() {
 fn a_second_run_moves_the_first_aside() {
     let folder = folder("aside");
     let out = folder.join("run");
-    run::run(&tiny(&out, &["--epochs", "1"])).unwrap();
+    run_alone(&tiny(&out, &["--epochs", "1"])).unwrap();
     let first = result(&out);
-    run::run(&tiny(&out, &["--epochs", "1", "--seed", "2"])).unwrap();
+    run_alone(&tiny(&out, &["--epochs", "1", "--seed", "2"])).unwrap();
     assert_eq!(result(&folder.join("run-1")), first);
     assert_ne!(result(&out), first);
 }
