@@ -7,16 +7,16 @@ use burn::tensor::{FloatDType, Tensor};
 /// default float type, and all tensors of a forward pass must have the type of the parameters.
 ///
 /// ```
-/// use burn::tensor::{Device, FloatDType, Tensor};
+/// use burn::tensor::{DType, Device, FloatDType, Tensor};
 /// use steerable_nn::{Features, SteerableLinearConfig, with_float_type};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let device = Device::flex();
 /// let config = SteerableLinearConfig::new("2x0 + 1x1".parse()?, "1x1".parse()?);
 /// let layer = with_float_type(config.init(&device), FloatDType::F64);
-/// let packed = Tensor::ones([4, 5], (&device, FloatDType::F64));
+/// let packed = Tensor::ones([4, 5], (&device, DType::F64));
 /// let output = layer.forward(&Features::new("2x0 + 1x1".parse()?, packed));
-/// assert_eq!(output.packed().dtype(), FloatDType::F64.into());
+/// assert_eq!(output.packed().dtype(), DType::F64);
 /// # Ok(())
 /// # }
 /// ```
