@@ -22,17 +22,15 @@
 //! Every sum has one owner and a fixed order; the same inputs on the same number of threads give the
 //! same bits.
 
-mod autodiff;
 mod edges;
 mod host;
 mod ops;
-mod tensor;
 
 pub use edges::RowGroups;
 pub use host::convolution::Wanted;
 pub use host::norm::Rectifier;
-pub use ops::SteerableOps;
-pub use tensor::{
-    ConvolutionInputs, LayerNormAffine, convolve, gather_rows, grouped_layer_norm, grouped_linear,
-    segment_softmax, spherical_harmonics, sum_rows,
-};
+pub use ops::convolution::{ConvolutionInputs, ConvolutionOps, convolve};
+pub use ops::harmonics::{HarmonicsOps, spherical_harmonics};
+pub use ops::radial::{LayerNormAffine, RadialOps, grouped_layer_norm, grouped_linear};
+pub use ops::rows::{RowOps, gather_rows, sum_rows};
+pub use ops::softmax::{SoftmaxOps, segment_softmax};

@@ -1,0 +1,360 @@
+//! The convolution of a path plan.
+
+use std::sync::Arc;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+use burn_autodiff::Autodiff;
+use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use steerable_harmonics::plan::ConvolutionPlan;
+
+use super::{register, same_dtype, with_real};
+use crate::RowGroups;
+use crate::host::convolution::{Convolution, Wanted};
+use crate::host::{HostTensor, segment, upload};
+
+/// The tensors that a convolution reads.
+#[derive(Clone, Debug)]
+pub struct ConvolutionInputs {
+    /// Features of the sources, `[num_src, plan.irreps_in().dim()]`.
+    pub features: Tensor<2>,
+    /// Spherical harmonics of the edges, at least `(plan.l_filter_max() + 1)^2` columns.
+    pub harmonics: Tensor<2>,
+    /// Hidden radial features of the edges, `[E, plan.num_radials() * hidden_width]`.
+    pub hidden: Tensor<2>,
+    /// Last radial layer: `[hidden_width, plan.num_weights()]`, or one more row with the bias.
+    pub weight: Tensor<2>,
+}
+
+/// The convolution of a plan:
+/// `out[i] = sum over e into i of sum over paths of (hidden_e @ weight)_path Q Y(x_e) features[src(e)]`.
+///
+/// The radial weights are formed tile by tile and never stored for all edges; the backward pass
+/// forms them again. Gradients flow to all four tensors.
+///
+/// # Shapes
+/// - output: `[dst.num_groups(), plan.irreps_out().dim()]`
+///
+/// # Panics
+/// When a shape does not fit the plan, or the edges are not sorted by destination.
+pub fn convolve(
+    inputs: ConvolutionInputs,
+    src: &RowGroups,
+    dst: &RowGroups,
+    plan: &Arc<ConvolutionPlan>,
+) -> Tensor<2> {
+    let ConvolutionInputs {
+        features,
+        harmonics,
+        hidden,
+        weight,
+    } = inputs;
+    same_dtype(
+        "convolve",
+        [
+            features.dtype(),
+            harmonics.dtype(),
+            hidden.dtype(),
+            weight.dtype(),
+        ],
+    );
+    let edges = src.num_rows();
+    let width = (plan.l_filter_max() + 1).pow(2);
+    assert_eq!(
+        dst.num_rows(),
+        edges,
+        "convolve: sources and destinations differ in number"
+    );
+    assert_eq!(
+        features.dims(),
+        [src.num_groups(), plan.irreps_in().dim()],
+        "convolve: features must be [sources, dim of {}]",
+        plan.irreps_in()
+    );
+    assert!(
+        harmonics.dims()[0] == edges && harmonics.dims()[1] >= width,
+        "convolve: harmonics must be [{edges}, >= {width}], got {:?}",
+        harmonics.dims()
+    );
+    let hidden_width = weight_rows(&hidden, plan);
+    assert_eq!(
+        hidden.dims(),
+        [edges, hidden_width * plan.num_radials()],
+        "convolve: hidden must be [edges, radial networks x width]"
+    );
+    let [rows, columns] = weight.dims();
+    assert!(
+        (rows == hidden_width || rows == hidden_width + 1) && columns == plan.num_weights(),
+        "convolve: weight must be [{hidden_width} or {}, {}], got [{rows}, {columns}]",
+        hidden_width + 1,
+        plan.num_weights()
+    );
+    assert!(
+        dst.is_sorted(),
+        "convolve: edges must be sorted by destination"
+    );
+    Tensor::from_dispatch(Dispatch::convolve(
+        features.into_dispatch(),
+        harmonics.into_dispatch(),
+        hidden.into_dispatch(),
+        weight.into_dispatch(),
+        src.index.clone().into_dispatch(),
+        src.order.clone().into_dispatch(),
+        src.offsets.clone().into_dispatch(),
+        dst.offsets.clone().into_dispatch(),
+        plan.clone(),
+    ))
+}
+
+fn weight_rows(hidden: &Tensor<2>, plan: &ConvolutionPlan) -> usize {
+    hidden.dims()[1] / plan.num_radials().max(1)
+}
+
+/// Convolutions, full and channel-wise.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "cubecl"),
+    Autodiff
+)]
+pub trait ConvolutionOps: Backend {
+    /// The convolution of a [`ConvolutionPlan`]: `[rows, dim_out]`, see [`crate::convolve`].
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "a backend operation takes plain tensors"
+    )]
+    fn convolve(
+        features: FloatTensor<Self>,
+        harmonics: FloatTensor<Self>,
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        edges_by_src: IntTensor<Self>,
+        src_offsets: IntTensor<Self>,
+        row_offsets: IntTensor<Self>,
+        plan: Arc<ConvolutionPlan>,
+    ) -> FloatTensor<Self> {
+        // Only the backward pass reads these two.
+        let _ = (edges_by_src, src_offsets);
+        let (device, dtype) = (features.device(), features.dtype());
+        let rows = row_offsets.shape()[0] - 1;
+        let hidden_width = hidden.shape()[1] / plan.num_radials().max(1);
+        let harmonics_width = harmonics.shape()[1];
+        let [features, harmonics, hidden, weight] =
+            [features, harmonics, hidden, weight].map(HostTensor::float::<Self>);
+        let [src, row_offsets] = [src, row_offsets].map(HostTensor::int::<Self>);
+        with_real!("convolve", dtype, T => {
+            let out = Convolution::<T> {
+                plan: &plan,
+                features: features.as_slice(),
+                harmonics: harmonics.as_slice(),
+                harmonics_width,
+                hidden: hidden.as_slice(),
+                hidden_width,
+                weight: weight.as_slice(),
+                src: src.as_slice(),
+                row_offsets: row_offsets.as_slice(),
+            }
+            .forward();
+            upload::<Self, T>(out, [rows, plan.irreps_out().dim()], &device)
+        })
+    }
+
+    /// Gradients of [`Self::convolve`] to features, harmonics, hidden and weight. Those that are not
+    /// wanted come back with no rows.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "a backend operation takes plain tensors"
+    )]
+    fn convolve_backward(
+        grad: FloatTensor<Self>,
+        features: FloatTensor<Self>,
+        harmonics: FloatTensor<Self>,
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        edges_by_src: IntTensor<Self>,
+        src_offsets: IntTensor<Self>,
+        row_offsets: IntTensor<Self>,
+        plan: Arc<ConvolutionPlan>,
+        wanted: Wanted,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        let (device, dtype) = (features.device(), features.dtype());
+        let edges = src.shape()[0];
+        let hidden_stride = hidden.shape()[1];
+        let weight_shape = weight.shape();
+        let harmonics_width = harmonics.shape()[1];
+        let dim_in = plan.irreps_in().dim();
+        let [grad, features, harmonics, hidden, weight] =
+            [grad, features, harmonics, hidden, weight].map(HostTensor::float::<Self>);
+        let [src, edges_by_src, src_offsets, row_offsets] =
+            [src, edges_by_src, src_offsets, row_offsets].map(HostTensor::int::<Self>);
+        with_real!("convolve", dtype, T => {
+            let gradients = Convolution::<T> {
+                plan: &plan,
+                features: features.as_slice(),
+                harmonics: harmonics.as_slice(),
+                harmonics_width,
+                hidden: hidden.as_slice(),
+                hidden_width: hidden_stride / plan.num_radials().max(1),
+                weight: weight.as_slice(),
+                src: src.as_slice(),
+                row_offsets: row_offsets.as_slice(),
+            }
+            .backward(grad.as_slice(), wanted);
+            let to_features = if wanted.features {
+                let (order, offsets) = (edges_by_src.as_slice(), src_offsets.as_slice());
+                segment::sum_rows::<T>(&gradients.edge_features, dim_in, order, offsets)
+            } else {
+                Vec::new()
+            };
+            let rows = |wanted: bool, rows: usize| if wanted { rows } else { 0 };
+            let nodes = rows(wanted.features, src_offsets.as_slice::<i32>().len() - 1);
+            (
+                upload::<Self, T>(to_features, [nodes, dim_in], &device),
+                upload::<Self, T>(
+                    gradients.harmonics,
+                    [rows(wanted.harmonics, edges), harmonics_width],
+                    &device,
+                ),
+                upload::<Self, T>(
+                    gradients.hidden,
+                    [rows(wanted.hidden, edges), hidden_stride],
+                    &device,
+                ),
+                upload::<Self, T>(
+                    gradients.weight,
+                    [rows(wanted.weight, weight_shape[0]), weight_shape[1]],
+                    &device,
+                ),
+            )
+        })
+    }
+}
+
+#[cfg(feature = "flex")]
+impl ConvolutionOps for burn::backend::Flex {}
+
+#[cfg(feature = "ndarray")]
+impl ConvolutionOps for burn::backend::NdArray {}
+
+#[cfg(feature = "cubecl")]
+impl ConvolutionOps for burn_cubecl::CubeBackend {}
+
+impl<B: Backend + ConvolutionOps, C: CheckpointStrategy> ConvolutionOps for Autodiff<B, C> {
+    fn convolve(
+        features: FloatTensor<Self>,
+        harmonics: FloatTensor<Self>,
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        src: IntTensor<Self>,
+        edges_by_src: IntTensor<Self>,
+        src_offsets: IntTensor<Self>,
+        row_offsets: IntTensor<Self>,
+        plan: Arc<ConvolutionPlan>,
+    ) -> FloatTensor<Self> {
+        let nodes = [
+            features.node(),
+            harmonics.node(),
+            hidden.node(),
+            weight.node(),
+        ];
+        let floats = [features, harmonics, hidden, weight].map(|tensor| tensor.into_primitive());
+        let state = Convolve {
+            floats,
+            ints: [src, edges_by_src, src_offsets, row_offsets],
+            plan,
+        };
+        let Convolve { floats, ints, plan } = state.clone();
+        let [features, harmonics, hidden, weight] = floats;
+        let [src, edges_by_src, src_offsets, row_offsets] = ints;
+        let out = B::convolve(
+            features,
+            harmonics,
+            hidden,
+            weight,
+            src,
+            edges_by_src,
+            src_offsets,
+            row_offsets,
+            plan,
+        );
+        match ConvolveBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish(state, out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
+        }
+    }
+}
+
+/// What the backward pass of a convolution reads: its inputs, and nothing per edge, channel and path.
+#[derive(Debug)]
+struct Convolve<B: Backend> {
+    /// Features, harmonics, hidden, weight.
+    floats: [FloatTensor<B>; 4],
+    /// Source rows, edges by source, source offsets, row offsets.
+    ints: [IntTensor<B>; 4],
+    plan: Arc<ConvolutionPlan>,
+}
+
+impl<B: Backend> Clone for Convolve<B> {
+    fn clone(&self) -> Self {
+        Self {
+            floats: self.floats.clone(),
+            ints: self.ints.clone(),
+            plan: self.plan.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConvolveBackward;
+
+impl<B: Backend + ConvolutionOps> Backward<B, 4> for ConvolveBackward {
+    type State = Convolve<B>;
+
+    fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let Convolve {
+            floats: [features, harmonics, hidden, weight],
+            ints,
+            plan,
+        } = ops.state;
+        let [src, edges_by_src, src_offsets, row_offsets] = ints;
+        let wanted = Wanted {
+            features: ops.parents[0].is_some(),
+            harmonics: ops.parents[1].is_some(),
+            hidden: ops.parents[2].is_some(),
+            weight: ops.parents[3].is_some(),
+        };
+        let (to_features, to_harmonics, to_hidden, to_weight) = B::convolve_backward(
+            grad,
+            features,
+            harmonics,
+            hidden,
+            weight,
+            src,
+            edges_by_src,
+            src_offsets,
+            row_offsets,
+            plan,
+            wanted,
+        );
+        register!(
+            grads,
+            ops.parents,
+            [to_features, to_harmonics, to_hidden, to_weight]
+        );
+    }
+}

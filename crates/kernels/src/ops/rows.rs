@@ -1,0 +1,219 @@
+//! Rows read by edges and summed into nodes: each the other's transpose.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+use burn_autodiff::Autodiff;
+use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind, unary};
+
+use super::with_real;
+use crate::RowGroups;
+use crate::host::{HostTensor, segment, upload};
+
+/// `out[e] = values[groups.index[e]]`.
+///
+/// # Shapes
+/// - values: `[groups.num_groups(), C]`
+/// - output: `[groups.num_rows(), C]`
+pub fn gather_rows(values: Tensor<2>, groups: &RowGroups) -> Tensor<2> {
+    assert_eq!(
+        values.dims()[0],
+        groups.num_groups(),
+        "gather_rows: number of rows"
+    );
+    Tensor::from_dispatch(Dispatch::gather_rows(
+        values.into_dispatch(),
+        groups.index.clone().into_dispatch(),
+        groups.order.clone().into_dispatch(),
+        groups.offsets.clone().into_dispatch(),
+    ))
+}
+
+/// Sums the rows of each group, in a fixed order.
+///
+/// # Shapes
+/// - values: `[groups.num_rows(), C]`
+/// - output: `[groups.num_groups(), C]`; a group without rows gives zeros
+pub fn sum_rows(values: Tensor<2>, groups: &RowGroups) -> Tensor<2> {
+    assert_eq!(
+        values.dims()[0],
+        groups.num_rows(),
+        "sum_rows: number of rows"
+    );
+    Tensor::from_dispatch(Dispatch::sum_rows(
+        values.into_dispatch(),
+        groups.index.clone().into_dispatch(),
+        groups.order.clone().into_dispatch(),
+        groups.offsets.clone().into_dispatch(),
+    ))
+}
+
+/// Gathers and sums of rows.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "cubecl"),
+    Autodiff
+)]
+pub trait RowOps: Backend {
+    /// Rows `values[index[e]]`: `[N, C]` to `[E, C]`.
+    ///
+    /// `order` and `offsets` group the rows of the output by the row they were read from: the way
+    /// back for gradients.
+    fn gather_rows(
+        values: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        order: IntTensor<Self>,
+        offsets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let _ = (order, offsets);
+        let (device, dtype, width) = (values.device(), values.dtype(), values.shape()[1]);
+        let (values, index) = (
+            HostTensor::float::<Self>(values),
+            HostTensor::int::<Self>(index),
+        );
+        let index = index.as_slice::<i32>();
+        with_real!("gather_rows", dtype, T => {
+            let out = segment::gather_rows::<T>(values.as_slice(), width, index);
+            upload::<Self, T>(out, [index.len(), width], &device)
+        })
+    }
+
+    /// Sums `values[order[k]]` over `offsets[i]..offsets[i + 1]`: `[E, C]` to `[N, C]`.
+    /// `index` names the sum that each row goes into: the way back for gradients.
+    fn sum_rows(
+        values: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        order: IntTensor<Self>,
+        offsets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let _ = index;
+        let (device, dtype, width) = (values.device(), values.dtype(), values.shape()[1]);
+        let values = HostTensor::float::<Self>(values);
+        let [order, offsets] = [order, offsets].map(HostTensor::int::<Self>);
+        let offsets = offsets.as_slice::<i32>();
+        with_real!("sum_rows", dtype, T => {
+            let out = segment::sum_rows::<T>(values.as_slice(), width, order.as_slice(), offsets);
+            upload::<Self, T>(out, [offsets.len() - 1, width], &device)
+        })
+    }
+}
+
+#[cfg(feature = "flex")]
+impl RowOps for burn::backend::Flex {}
+
+#[cfg(feature = "ndarray")]
+impl RowOps for burn::backend::NdArray {}
+
+#[cfg(feature = "cubecl")]
+impl RowOps for burn_cubecl::CubeBackend {}
+
+impl<B: Backend + RowOps, C: CheckpointStrategy> RowOps for Autodiff<B, C> {
+    fn gather_rows(
+        values: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        order: IntTensor<Self>,
+        offsets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let node = values.node();
+        let groups = Grouping {
+            index,
+            order,
+            offsets,
+        };
+        let Grouping {
+            index,
+            order,
+            offsets,
+        } = groups.clone();
+        let out = B::gather_rows(values.into_primitive(), index, order, offsets);
+        match GatherBackward
+            .prepare::<C>([node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish(groups, out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
+        }
+    }
+
+    fn sum_rows(
+        values: FloatTensor<Self>,
+        index: IntTensor<Self>,
+        order: IntTensor<Self>,
+        offsets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let node = values.node();
+        let groups = Grouping {
+            index,
+            order,
+            offsets,
+        };
+        let Grouping {
+            index,
+            order,
+            offsets,
+        } = groups.clone();
+        let out = B::sum_rows(values.into_primitive(), index, order, offsets);
+        match SumBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(groups, out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
+        }
+    }
+}
+
+/// Which rows belong together, both ways round.
+#[derive(Debug)]
+struct Grouping<B: Backend> {
+    index: IntTensor<B>,
+    order: IntTensor<B>,
+    offsets: IntTensor<B>,
+}
+
+impl<B: Backend> Clone for Grouping<B> {
+    fn clone(&self) -> Self {
+        Self {
+            index: self.index.clone(),
+            order: self.order.clone(),
+            offsets: self.offsets.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GatherBackward;
+
+impl<B: Backend + RowOps> Backward<B, 1> for GatherBackward {
+    type State = Grouping<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let Grouping {
+            index,
+            order,
+            offsets,
+        } = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::sum_rows(grad, index, order, offsets)
+        });
+    }
+}
+
+#[derive(Debug)]
+struct SumBackward;
+
+impl<B: Backend + RowOps> Backward<B, 1> for SumBackward {
+    type State = Grouping<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let Grouping {
+            index,
+            order,
+            offsets,
+        } = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::gather_rows(grad, index, order, offsets)
+        });
+    }
+}
