@@ -10,6 +10,7 @@ pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod real;
 pub(crate) mod segment;
+pub(crate) mod simd;
 
 use std::any::Any;
 

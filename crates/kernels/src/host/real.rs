@@ -23,6 +23,8 @@ pub(crate) trait Real:
     fn exp(self) -> Self;
     fn recip_sqrt(self) -> Self;
     fn recip(self) -> Self;
+    /// `self b + c`, rounded once: a library call where the machine has no such instruction.
+    fn fused_multiply_add(self, b: Self, c: Self) -> Self;
 }
 
 macro_rules! real {
@@ -45,6 +47,10 @@ macro_rules! real {
             #[inline(always)]
             fn recip(self) -> Self {
                 <$t>::recip(self)
+            }
+            #[inline(always)]
+            fn fused_multiply_add(self, b: Self, c: Self) -> Self {
+                self.mul_add(b, c)
             }
         }
     };
