@@ -1,4 +1,11 @@
-//! What the benches share: graphs and random tensors of stated sizes.
+//! What the benches share: graphs and random tensors of stated sizes, the workloads that are compared
+//! with other codes, and how they are measured.
+
+pub mod machine;
+pub mod measure;
+pub mod process;
+pub mod table;
+pub mod workload;
 
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use steerable::kernels::RowGroups;
