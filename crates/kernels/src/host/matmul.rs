@@ -50,6 +50,26 @@ pub(crate) fn add_product<T: Real>(
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
 ) {
+    product(out, out_row_stride, a, b, true);
+}
+
+/// `out = a b`, otherwise as [`add_product`].
+pub(crate) fn set_product<T: Real>(
+    out: &mut [T],
+    out_row_stride: usize,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+) {
+    product(out, out_row_stride, a, b, false);
+}
+
+fn product<T: Real>(
+    out: &mut [T],
+    out_row_stride: usize,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    adds: bool,
+) {
     assert_eq!(a.cols, b.rows, "inner sizes differ");
     a.assert_in_bounds();
     b.assert_in_bounds();
@@ -71,7 +91,7 @@ pub(crate) fn add_product<T: Real>(
             out.as_mut_ptr(),
             1,
             out_row_stride as isize,
-            true,
+            adds,
             a.data.as_ptr(),
             a.col_stride as isize,
             a.row_stride as isize,

@@ -4,7 +4,6 @@
 //! everywhere and slow on a GPU.
 
 pub(crate) mod convolution;
-pub(crate) mod lanes;
 pub(crate) mod linear;
 pub(crate) mod matmul;
 pub(crate) mod norm;

@@ -1,33 +1,12 @@
 //! Sums and softmax over runs of rows. Every sum has one owner and one order: no atomics, the same
 //! bits every time.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::real::{Real, axpy};
 
 /// Numbers that one thread should have to move before a second one is called.
 const WORK_PER_THREAD: usize = 1 << 15;
-
-/// Cuts the rows into `parts` consecutive ranges with about equal numbers of edges.
-pub(crate) fn split_rows(row_offsets: &[i32], parts: usize) -> Vec<Range<usize>> {
-    let rows = row_offsets.len() - 1;
-    let edges = row_offsets[rows] as usize;
-    let mut cuts: Vec<usize> = (0..=parts)
-        .map(|part| {
-            let target = (edges * part).div_ceil(parts) as i32;
-            row_offsets
-                .partition_point(|&offset| offset < target)
-                .min(rows)
-        })
-        .collect();
-    cuts[0] = 0;
-    cuts[parts] = rows;
-    cuts.windows(2)
-        .map(|pair| pair[0]..pair[1].max(pair[0]))
-        .collect()
-}
 
 /// `out[e] = values[index[e]]`.
 pub(crate) fn gather_rows<T: Real>(values: &[T], width: usize, index: &[i32]) -> Vec<T> {

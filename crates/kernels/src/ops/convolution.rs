@@ -14,7 +14,7 @@ use steerable_harmonics::plan::ConvolutionPlan;
 use super::{register, same_dtype, with_real};
 use crate::RowGroups;
 use crate::host::convolution::{Convolution, Wanted};
-use crate::host::{HostTensor, segment, upload};
+use crate::host::{HostTensor, upload};
 
 /// The tensors that a convolution reads.
 #[derive(Clone, Debug)]
@@ -195,8 +195,10 @@ pub trait ConvolutionOps: Backend {
         let dim_in = plan.irreps_in().dim();
         let [grad, features, harmonics, hidden, weight] =
             [grad, features, harmonics, hidden, weight].map(HostTensor::float::<Self>);
-        let [src, edges_by_src, src_offsets, row_offsets] =
-            [src, edges_by_src, src_offsets, row_offsets].map(HostTensor::int::<Self>);
+        let num_src = src_offsets.shape()[0] - 1;
+        // The host sums over the edges of a source in the order of all edges.
+        let _ = edges_by_src;
+        let [src, row_offsets] = [src, row_offsets].map(HostTensor::int::<Self>);
         with_real!("convolve", dtype, T => {
             let gradients = Convolution::<T> {
                 plan: &plan,
@@ -210,16 +212,10 @@ pub trait ConvolutionOps: Backend {
                 row_offsets: row_offsets.as_slice(),
             }
             .backward(grad.as_slice(), wanted);
-            let to_features = if wanted.features {
-                let (order, offsets) = (edges_by_src.as_slice(), src_offsets.as_slice());
-                segment::sum_rows::<T>(&gradients.edge_features, dim_in, order, offsets)
-            } else {
-                Vec::new()
-            };
             let rows = |wanted: bool, rows: usize| if wanted { rows } else { 0 };
-            let nodes = rows(wanted.features, src_offsets.as_slice::<i32>().len() - 1);
+            let nodes = rows(wanted.features, num_src);
             (
-                upload::<Self, T>(to_features, [nodes, dim_in], &device),
+                upload::<Self, T>(gradients.features, [nodes, dim_in], &device),
                 upload::<Self, T>(
                     gradients.harmonics,
                     [rows(wanted.harmonics, edges), harmonics_width],

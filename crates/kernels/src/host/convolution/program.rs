@@ -1,0 +1,168 @@
+//! A path plan, made ready for the kernels.
+
+use std::ops::Range;
+
+use steerable_harmonics::plan::{Block, ConvolutionPlan, Pair, Path};
+
+use crate::host::real::Real;
+
+/// One entry of a path's kernel: `K[m_out, m_in] = sum over terms of value Y[harmonic]`.
+pub(crate) struct Slot {
+    pub(crate) m_in: usize,
+    pub(crate) m_out: usize,
+    pub(crate) terms: Range<usize>,
+}
+
+/// One path: its kernel entries that are not always zero.
+pub(crate) struct PathProgram<T> {
+    /// Ordered by `m_out`, then `m_in`.
+    pub(crate) slots: Vec<Slot>,
+    /// The slots of each `m_out`.
+    pub(crate) by_m_out: Vec<Range<usize>>,
+    /// Column of the harmonics and coefficient.
+    pub(crate) terms: Vec<(usize, T)>,
+}
+
+impl<T: Real> PathProgram<T> {
+    pub(crate) fn new(path: &Path, components: usize) -> Self {
+        let mut slots: Vec<Slot> = Vec::new();
+        for (index, term) in path.terms.iter().enumerate() {
+            match slots.last_mut() {
+                Some(slot) if (slot.m_out, slot.m_in) == (term.m_out, term.m_in) => {
+                    slot.terms.end = index + 1;
+                }
+                _ => slots.push(Slot {
+                    m_in: term.m_in,
+                    m_out: term.m_out,
+                    terms: index..index + 1,
+                }),
+            }
+        }
+        let by_m_out = (0..components)
+            .map(|m| {
+                let first = slots.partition_point(|slot| slot.m_out < m);
+                first..slots.partition_point(|slot| slot.m_out <= m)
+            })
+            .collect();
+        let terms = path
+            .terms
+            .iter()
+            .map(|term| (term.harmonic, T::of(term.value)))
+            .collect();
+        Self {
+            slots,
+            by_m_out,
+            terms,
+        }
+    }
+}
+
+/// In which order a group of pairs is contracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Per edge: radial weights `hidden @ weight`, then their product with the coupled features.
+    EdgeWeights,
+    /// Per edge: the outer product of hidden and coupled features, summed over the edges of a row;
+    /// per row: its contraction with `weight`.
+    RowSums,
+}
+
+/// Pairs that read the same coupled features: same input, same paths, same radial network.
+pub(crate) struct Group<'a, T> {
+    pub(crate) input: Block,
+    /// `2 l_out + 1`
+    pub(crate) components: usize,
+    pub(crate) radial: usize,
+    pub(crate) paths: Vec<PathProgram<T>>,
+    pub(crate) members: Vec<&'a Pair>,
+    pub(crate) order: Order,
+}
+
+impl<T> Group<'_, T> {
+    /// Columns of the last radial layer that belong to one path of a member.
+    pub(crate) fn columns(&self, member: &Pair, path: usize) -> Range<usize> {
+        let per_path = self.input.mul * member.output.mul;
+        let first = member.weights.start + path * per_path;
+        first..first + per_path
+    }
+
+    /// Numbers of coupled features of one edge and path: `[m_out, c_in]`.
+    pub(crate) fn coupled_len(&self) -> usize {
+        self.components * self.input.mul
+    }
+
+    /// Kernel entries of the path that has most of them.
+    pub(crate) fn most_slots(&self) -> usize {
+        let slots = self.paths.iter().map(|path| path.slots.len());
+        slots.max().unwrap_or(0)
+    }
+
+    /// Channels of all members together.
+    pub(crate) fn channels_out(&self) -> usize {
+        self.members.iter().map(|pair| pair.output.mul).sum()
+    }
+}
+
+/// How many edges and rows a convolution has, and how wide its hidden layer is.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) edges: usize,
+    /// Rows that have edges.
+    pub(crate) rows: usize,
+    /// Hidden width, counting the bias.
+    pub(crate) hidden: usize,
+}
+
+/// Groups the pairs of a plan with full weights and chooses the cheaper order for each.
+pub(crate) fn groups<T: Real>(
+    plan: &ConvolutionPlan,
+    size: Size,
+    forced: Option<Order>,
+) -> Vec<Group<'_, T>> {
+    let mut groups: Vec<Group<'_, T>> = Vec::new();
+    for pair in plan.pairs() {
+        let alike = groups.iter_mut().find(|group| {
+            let first = group.members[0];
+            (group.input, group.radial, first.output.l) == (pair.input, pair.radial, pair.output.l)
+                && first.paths == pair.paths
+        });
+        if let Some(group) = alike {
+            group.members.push(pair);
+            continue;
+        }
+        let components = 2 * pair.output.l + 1;
+        groups.push(Group {
+            input: pair.input,
+            components,
+            radial: pair.radial,
+            paths: pair
+                .paths
+                .iter()
+                .map(|path| PathProgram::new(path, components))
+                .collect(),
+            members: vec![pair],
+            order: Order::EdgeWeights,
+        });
+    }
+    for group in &mut groups {
+        group.order = forced.unwrap_or_else(|| cheaper(group, size));
+    }
+    groups
+}
+
+/// Multiply-adds of both orders, weighted by the speed at which each kind runs (measured: a product
+/// with a short inner size takes about 1.3 times its share, one along the lanes 1.6 times).
+fn cheaper<T>(group: &Group<'_, T>, size: Size) -> Order {
+    let channels = group.channels_out() as f64;
+    let components = group.components as f64;
+    let (edges, rows, hidden) = (size.edges as f64, size.rows as f64, size.hidden as f64);
+    let degree = edges / rows.max(1.0);
+    let by_edges = edges * channels * (hidden + 1.6 * components);
+    let sums = edges * hidden * components * 1.3 * (1.0 + 4.0 / degree);
+    let by_rows = sums + rows * hidden * components * channels;
+    if by_rows < by_edges {
+        Order::RowSums
+    } else {
+        Order::EdgeWeights
+    }
+}
