@@ -6,7 +6,7 @@
 //!
 //! | operation | what it does |
 //! | --- | --- |
-//! | [`spherical_harmonics`] | edge vectors to harmonics, analytic gradient |
+//! | [`edge_geometry`], [`vector_geometry`] | positions or edge vectors to distances and harmonics, analytic gradient |
 //! | [`convolve`] | gather, couple, weigh by radial weights formed tile by tile, sum per destination |
 //! | [`gather_rows`], [`sum_rows`] | each other's transposes, in a fixed order |
 //! | [`segment_softmax`] | softmax over the incoming edges of each node |
@@ -30,7 +30,9 @@ pub use edges::RowGroups;
 pub use host::convolution::Wanted;
 pub use host::norm::Rectifier;
 pub use ops::convolution::{ConvolutionInputs, ConvolutionOps, convolve};
-pub use ops::harmonics::{HarmonicsOps, spherical_harmonics};
+pub use ops::geometry::{
+    EdgeEnds, EdgeVectors, GeometryOps, edge_geometry, spherical_harmonics, vector_geometry,
+};
 pub use ops::radial::{LayerNormAffine, RadialOps, grouped_layer_norm, grouped_linear};
 pub use ops::rows::{RowOps, gather_rows, sum_rows};
 pub use ops::softmax::{SoftmaxOps, segment_softmax};

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use steerable_graph::Graph;
 use steerable_harmonics::Normalization;
-use steerable_kernels::{RowGroups, gather_rows, spherical_harmonics};
+use steerable_kernels::{EdgeEnds, EdgeVectors, RowGroups, edge_geometry, vector_geometry};
 use steerable_radial::Envelope;
 
 use crate::Features;
@@ -79,20 +79,39 @@ impl GraphTensors {
     /// # Panics
     /// When `positions` is not `[num_nodes, 3]`.
     pub fn relative_positions(&self, positions: Tensor<2>) -> Tensor<2> {
+        self.vectors(positions, 0, Normalization::Component).rel_pos
+    }
+
+    /// The geometry of the edges at positions `[N, 3]` in angstrom, in one pass over the edges.
+    ///
+    /// # Panics
+    /// When `positions` is not `[num_nodes, 3]`.
+    pub fn geometry(&self, positions: Tensor<2>, options: HarmonicsOptions) -> EdgeGeometry {
+        let vectors = self.vectors(positions, options.l_max, options.normalization);
+        EdgeGeometry::with_envelope(vectors, options.envelope)
+    }
+
+    fn vectors(
+        &self,
+        positions: Tensor<2>,
+        l_max: usize,
+        normalization: Normalization,
+    ) -> EdgeVectors {
         assert_eq!(
             positions.dims(),
             [self.num_nodes(), 3],
             "GraphTensors: positions must be [nodes, 3]"
         );
         let (device, dtype) = (positions.device(), positions.dtype());
-        let rel_pos = gather_rows(positions.clone(), &self.dst) - gather_rows(positions, &self.src);
-        match &self.shifts {
-            None => rel_pos,
-            Some(shifts) => {
+        let ends = EdgeEnds {
+            src: &self.src,
+            dst: &self.dst,
+            shifts: self.shifts.as_ref().map(|shifts| {
                 let shifts = TensorData::new(shifts.clone(), [self.num_edges(), 3]);
-                rel_pos - Tensor::from_data(shifts, (&device, dtype))
-            }
-        }
+                Tensor::from_data(shifts, (&device, dtype))
+            }),
+        };
+        edge_geometry(positions, ends, l_max, normalization)
     }
 
     /// The number of incoming edges of each node, `[N, 1]`; with `at_least` 1 for dividing by it.
@@ -132,17 +151,19 @@ pub struct HarmonicsOptions {
 }
 
 impl EdgeGeometry {
-    /// Geometry of relative positions `[E, 3]`.
+    /// Geometry of relative positions `[E, 3]`; of positions: [`GraphTensors::geometry`].
     pub fn new(rel_pos: Tensor<2>, options: HarmonicsOptions) -> Self {
-        let squared = (rel_pos.clone() * rel_pos.clone()).sum_dim(1);
-        // Zero edges take the detour over 1: value and gradient of their length are zero.
-        let is_zero = squared.clone().equal_elem(0.0);
-        let distance = squared
-            .mask_fill(is_zero.clone(), 1.0)
-            .sqrt()
-            .mask_fill(is_zero, 0.0);
-        let harmonics = spherical_harmonics(rel_pos.clone(), options.l_max, options.normalization);
-        let envelope = match options.envelope {
+        let vectors = vector_geometry(rel_pos, options.l_max, options.normalization);
+        Self::with_envelope(vectors, options.envelope)
+    }
+
+    fn with_envelope(vectors: EdgeVectors, envelope: Envelope) -> Self {
+        let EdgeVectors {
+            rel_pos,
+            distance,
+            harmonics,
+        } = vectors;
+        let envelope = match envelope {
             Envelope::None => None,
             envelope => Some(envelope.forward(distance.clone())),
         };

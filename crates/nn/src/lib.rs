@@ -64,6 +64,7 @@
 )]
 
 mod attention;
+mod cloud;
 mod convolution;
 mod edges;
 mod error;
@@ -79,6 +80,7 @@ mod tfn;
 mod transformer;
 
 pub use attention::{AttentionBlock, AttentionBlockConfig, KeyValue, LogitScale, Skip};
+pub use cloud::Cloud;
 pub use convolution::{
     Aggregation, Convolution, ConvolutionConfig, LastLayerBias, RadialOptions, SelfInteraction,
 };
@@ -96,6 +98,6 @@ pub use pooling::{Pooling, broadcast_to_nodes};
 pub use precision::with_float_type;
 pub use tfn::{Nonlinearity, TensorFieldNetwork, TensorFieldNetworkConfig};
 pub use transformer::{
-    BlockNorm, Cloud, Refinement, RelativePosition, SE3Transformer, SE3TransformerConfig,
-    SharingRule, TransformerOutput,
+    BlockNorm, Refinement, RelativePosition, SE3Transformer, SE3TransformerConfig, SharingRule,
+    TransformerOutput,
 };

@@ -11,7 +11,7 @@ use steerable_radial::{Envelope, RadialBasis, RadialBasisConfig};
 use crate::convolution::{
     Aggregation, Convolution, ConvolutionConfig, RadialOptions, SelfInteraction,
 };
-use crate::edges::{EdgeGeometry, Edges, HarmonicsOptions};
+use crate::edges::HarmonicsOptions;
 use crate::error::{BuildError, expect_built, same_group};
 use crate::gate::{Gate, GateConfig};
 use crate::linear::expect_irreps;
@@ -207,16 +207,12 @@ impl TensorFieldNetwork {
             cloud.edge_features.is_none(),
             "TensorFieldNetwork: steerable edge features are not read"
         );
-        let rel_pos = cloud.graph.relative_positions(cloud.positions.clone());
-        let geometry = EdgeGeometry::new(rel_pos, self.harmonics);
-        let basis = self.radial_basis.forward(geometry.distance.clone());
-        let invariants = cloud.invariants("TensorFieldNetwork", self.num_edge_scalars, basis);
-        let edges = Edges {
-            graph: cloud.graph.clone(),
-            geometry,
-            invariants,
-            features: None,
-        };
+        let edges = cloud.edges(
+            "TensorFieldNetwork",
+            cloud.positions.clone(),
+            self.num_edge_scalars,
+            (&self.radial_basis, self.harmonics),
+        );
         let mut features = features.clone();
         for (index, convolution) in self.convolutions.iter().enumerate() {
             features = convolution.forward(&features, &edges);

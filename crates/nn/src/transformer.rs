@@ -8,17 +8,16 @@ use steerable_harmonics::plan::{PathNormalization, RadialSharing};
 use steerable_irreps::{Group, Irrep, Irreps, MulIrrep, Parity};
 use steerable_radial::{Envelope, RadialBasis, RadialBasisConfig};
 
-use crate::Features;
 use crate::attention::{AttentionBlock, AttentionBlockConfig, KeyValue, LogitScale, Skip};
 use crate::convolution::{
     Aggregation, Convolution, ConvolutionConfig, LastLayerBias, RadialOptions, SelfInteraction,
 };
-use crate::edges::{EdgeGeometry, Edges, GraphTensors, HarmonicsOptions};
+use crate::edges::{Edges, HarmonicsOptions};
 use crate::error::{BuildError, expect_built};
-use crate::features::cat_columns;
 use crate::linear::{SteerableLinear, SteerableLinearConfig, expect_irreps};
 use crate::norm::{NormNonlinearity, NormNonlinearityConfig, NormTransform};
 use crate::nvidia::FuseLevel;
+use crate::{Cloud, Features};
 
 /// What stands between two attention blocks.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -345,88 +344,6 @@ fn one_vector(group: Option<Group>) -> Irreps {
     Irreps::try_new(vec![MulIrrep { mul: 1, irrep }]).expect("one block has one group")
 }
 
-/// What the model reads besides the node features.
-#[derive(Clone, Debug)]
-pub struct Cloud {
-    /// The graph.
-    pub graph: GraphTensors,
-    /// Positions in angstrom, `[N, 3]`.
-    pub positions: Tensor<2>,
-    /// Scalar edge features, `[E, num_edge_scalars]`.
-    pub edge_scalars: Option<Tensor<2>>,
-    /// Steerable edge features.
-    pub edge_features: Option<Features>,
-}
-
-impl Cloud {
-    /// Points without edge features.
-    pub fn new(graph: GraphTensors, positions: Tensor<2>) -> Self {
-        Self {
-            graph,
-            positions,
-            edge_scalars: None,
-            edge_features: None,
-        }
-    }
-
-    /// The same with scalar edge features `[E, num_edge_scalars]`.
-    pub fn with_edge_scalars(self, edge_scalars: Tensor<2>) -> Self {
-        Self {
-            edge_scalars: Some(edge_scalars),
-            ..self
-        }
-    }
-
-    /// The same with steerable edge features.
-    pub fn with_edge_features(self, edge_features: Features) -> Self {
-        Self {
-            edge_features: Some(edge_features),
-            ..self
-        }
-    }
-
-    /// One row of features for each node, one of edge features for each edge.
-    #[track_caller]
-    pub(crate) fn expect_rows(&self, layer: &str, features: &Features) {
-        let (nodes, edges) = (self.graph.num_nodes(), self.graph.num_edges());
-        let rows = features.num_rows();
-        assert_eq!(
-            rows, nodes,
-            "{layer}: {rows} rows of features for {nodes} nodes"
-        );
-        let scalars = self.edge_scalars.as_ref().map(|scalars| scalars.dims()[0]);
-        let steerable = self.edge_features.as_ref().map(Features::num_rows);
-        for rows in [scalars, steerable].into_iter().flatten() {
-            assert_eq!(
-                rows, edges,
-                "{layer}: {rows} rows of edge features for {edges} edges"
-            );
-        }
-    }
-
-    /// What the radial networks read: scalar edge features, then the expansion of the distance.
-    #[track_caller]
-    pub(crate) fn invariants(
-        &self,
-        layer: &str,
-        num_edge_scalars: usize,
-        basis: Tensor<2>,
-    ) -> Tensor<2> {
-        let given = self
-            .edge_scalars
-            .as_ref()
-            .map_or(0, |scalars| scalars.dims()[1]);
-        assert_eq!(
-            given, num_edge_scalars,
-            "{layer}: built for {num_edge_scalars} scalar edge features, called with {given}"
-        );
-        match &self.edge_scalars {
-            Some(scalars) => cat_columns(vec![scalars.clone(), basis]),
-            None => basis,
-        }
-    }
-}
-
 /// What the model gives.
 #[derive(Clone, Debug)]
 pub struct TransformerOutput {
@@ -529,9 +446,12 @@ impl SE3Transformer {
     }
 
     fn edges(&self, cloud: &Cloud, positions: Tensor<2>) -> Edges {
-        let geometry = EdgeGeometry::new(cloud.graph.relative_positions(positions), self.harmonics);
-        let basis = self.radial_basis.forward(geometry.distance.clone());
-        let invariants = cloud.invariants("SE3Transformer", self.num_edge_scalars, basis);
+        let mut edges = cloud.edges(
+            "SE3Transformer",
+            positions,
+            self.num_edge_scalars,
+            (&self.radial_basis, self.harmonics),
+        );
         let own = match &cloud.edge_features {
             Some(own) => {
                 expect_irreps("SE3Transformer (edge features)", &self.irreps_edge, own);
@@ -546,22 +466,17 @@ impl SE3Transformer {
                 None
             }
         };
-        let features = match self.relative_position {
+        edges.features = match self.relative_position {
             RelativePosition::KernelOnly => own,
             RelativePosition::Joined => {
                 let group = self.irreps_in.group().or(self.irreps_out().group());
-                let vector = Features::new(one_vector(group), geometry.rel_pos.clone());
+                let vector = Features::new(one_vector(group), edges.geometry.rel_pos.clone());
                 Some(match own {
                     Some(own) => own.join(vector),
                     None => vector,
                 })
             }
         };
-        Edges {
-            graph: cloud.graph.clone(),
-            geometry,
-            invariants,
-            features,
-        }
+        edges
     }
 }

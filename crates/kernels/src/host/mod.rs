@@ -4,6 +4,7 @@
 //! everywhere and slow on a GPU.
 
 pub(crate) mod convolution;
+pub(crate) mod geometry;
 pub(crate) mod linear;
 pub(crate) mod matmul;
 pub(crate) mod norm;

@@ -21,6 +21,7 @@ pub(crate) trait Real:
     const ONE: Self;
     fn of(value: f64) -> Self;
     fn exp(self) -> Self;
+    fn sqrt(self) -> Self;
     fn recip_sqrt(self) -> Self;
     fn recip(self) -> Self;
     /// `self b + c`, rounded once: a library call where the machine has no such instruction.
@@ -39,6 +40,10 @@ macro_rules! real {
             #[inline(always)]
             fn exp(self) -> Self {
                 <$t>::exp(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                <$t>::sqrt(self)
             }
             #[inline(always)]
             fn recip_sqrt(self) -> Self {

@@ -2,7 +2,7 @@
 //! implement, and the backward pass.
 
 pub(crate) mod convolution;
-pub(crate) mod harmonics;
+pub(crate) mod geometry;
 pub(crate) mod radial;
 pub(crate) mod rows;
 pub(crate) mod softmax;

@@ -4,6 +4,7 @@
 mod awkward;
 mod checks;
 mod convolution;
+mod geometry;
 mod operation;
 mod panics;
 mod per_row;
@@ -53,7 +54,9 @@ macro_rules! stamp {
 }
 
 stamp! {
-    spherical_harmonics: crate::per_row::spherical_harmonics;
+    spherical_harmonics: crate::geometry::spherical_harmonics;
+    edge_geometry: crate::geometry::edge_geometry;
+    vector_geometry: crate::geometry::vector_geometry;
     grouped_layer_norm: crate::per_row::grouped_layer_norm;
     grouped_linear: crate::per_row::grouped_linear;
     gather_rows: crate::rows::gather_rows;

@@ -7,8 +7,9 @@ use burn::tensor::{Device, Tensor};
 use steerable_harmonics::Normalization;
 use steerable_harmonics::plan::RadialSharing;
 use steerable_kernels::{
-    ConvolutionInputs, LayerNormAffine, Rectifier, RowGroups, convolve, gather_rows,
-    grouped_layer_norm, grouped_linear, segment_softmax, spherical_harmonics, sum_rows,
+    ConvolutionInputs, EdgeEnds, LayerNormAffine, Rectifier, RowGroups, convolve, edge_geometry,
+    gather_rows, grouped_layer_norm, grouped_linear, segment_softmax, spherical_harmonics,
+    sum_rows,
 };
 
 use crate::convolution::full_plan;
@@ -91,8 +92,29 @@ fn row_operations_refuse_wrong_shapes() {
 
 #[test]
 fn per_row_operations_refuse_wrong_shapes() {
-    refuses(&["spherical_harmonics", "4"], || {
+    refuses(&["vectors have 3 columns", "4"], || {
         spherical_harmonics(zeros([2, 4]), 1, Normalization::Component)
+    });
+    let groups = RowGroups::new(&[0, 1, 1], 2, &Device::flex());
+    let geometry = |rows, shifts, dst: &RowGroups| {
+        let shifts = Some(zeros([shifts, 3]));
+        let ends = EdgeEnds {
+            src: &groups,
+            dst,
+            shifts,
+        };
+        edge_geometry(zeros([rows, 3]), ends, 1, Normalization::Component)
+    };
+    geometry(2, 3, &groups);
+    refuses(&["edge_geometry", "[3, 3]", "[2, 3]"], || {
+        geometry(3, 3, &groups)
+    });
+    refuses(&["edge_geometry", "shifts", "[2, 3]"], || {
+        geometry(2, 2, &groups)
+    });
+    let other = RowGroups::new(&[0, 1], 2, &Device::flex());
+    refuses(&["edge_geometry", "(2, 3)", "(2, 2)"], || {
+        geometry(2, 2, &other)
     });
     let norm = |columns, affine, width| {
         let affine = LayerNormAffine {

@@ -1,82 +1,9 @@
 //! Operations that treat each row by itself.
 
 use burn::tensor::Tensor;
-use steerable_harmonics::{Domain, Normalization, SphericalHarmonics};
 use steerable_kernels::{LayerNormAffine, Rectifier};
 
 use crate::operation::{Case, Cases, Draw, Function, Input, Rounding};
-
-/// Harmonics by burn operations: degrees 0 to 2 written out as polynomials of the unit vector.
-fn polynomials(x: &Tensor<2>, scales: [f64; 3]) -> Tensor<2> {
-    let squared = (x.clone() * x.clone()).sum_dim(1);
-    let unit = x.clone() / squared.sqrt();
-    let [x, y, z] = [0, 1, 2].map(|i| unit.clone().narrow(1, i, 1));
-    let three = 3.0_f64.sqrt();
-    let [s0, s1, s2] = scales;
-    let one = x.clone() * 0.0 + 1.0;
-    let degrees = vec![
-        one * s0,
-        x.clone() * s1,
-        y.clone() * s1,
-        z.clone() * s1,
-        x.clone() * z.clone() * (three * s2),
-        x.clone() * y.clone() * (three * s2),
-        (y.clone() * y.clone() - (x.clone() * x.clone() + z.clone() * z.clone()) * 0.5) * s2,
-        y * z.clone() * (three * s2),
-        (z.clone() * z - x.clone() * x) * (0.5 * three * s2),
-    ];
-    Tensor::cat(degrees, 1)
-}
-
-/// Degrees up to 2 in each normalization. Higher degrees have their own suite in
-/// `steerable-harmonics`; what this crate adds is the way there and back.
-pub(crate) fn spherical_harmonics() -> Cases {
-    let mut draw = Draw::new(4);
-    let mut case = |rows: usize, normalization: Normalization| {
-        let mut vectors = draw.input("vectors", [rows, 3]);
-        for vector in vectors.values.chunks_exact_mut(3) {
-            // Away from the origin, where a direction varies fast.
-            let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
-            vector.iter_mut().for_each(|x| *x *= 0.5 + 0.5 / length);
-        }
-        let scales = [0, 1, 2].map(|l| normalization.length(l));
-        Case {
-            name: format!("spherical_harmonics {normalization:?} of {rows}"),
-            inputs: vec![vectors],
-            kernel: Box::new(move |x| {
-                steerable_kernels::spherical_harmonics(x[0].clone(), 2, normalization)
-            }),
-            oracle: Box::new(move |x| polynomials(&x[0], scales)),
-            // A handful of products per value, the length and its gradient.
-            rounding: Rounding::OfLargest { roundings: 32.0 },
-        }
-    };
-    let all = [
-        Normalization::Component,
-        Normalization::Norm,
-        Normalization::Integral,
-    ];
-    let small = all.map(|normalization| case(5, normalization)).into();
-    let large = all.map(|normalization| case(1001, normalization)).into();
-    Cases { small, large }
-}
-
-/// Every degree that the operation offers equals the host's harmonics bit for bit.
-#[test]
-fn spherical_harmonics_are_those_of_the_harmonics_crate() {
-    let device = burn::tensor::Device::flex();
-    let vectors = Draw::new(5).input("vectors", [37, 3]);
-    for l_max in 0..=8 {
-        let host = SphericalHarmonics::new(l_max).with_domain(Domain::Sphere);
-        let mut expected = vec![0.0; 37 * host.dim()];
-        host.values(&vectors.values, &mut expected);
-        let tensor =
-            crate::operation::matrix(&vectors.values, [37, 3], &device, burn::tensor::DType::F64);
-        let normalization = host.normalization();
-        let got = steerable_kernels::spherical_harmonics(tensor, l_max, normalization);
-        assert_eq!(crate::operation::numbers(&got), expected, "l_max {l_max}");
-    }
-}
 
 /// Normalization of runs of columns, the textbook formula.
 pub(crate) fn grouped_layer_norm() -> Cases {
