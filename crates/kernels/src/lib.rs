@@ -9,7 +9,7 @@
 //! | [`edge_geometry`], [`vector_geometry`] | positions or edge vectors to distances and harmonics, analytic gradient |
 //! | [`convolve`] | gather, couple, weigh by radial weights formed tile by tile, sum per destination |
 //! | [`gather_rows`], [`sum_rows`] | each other's transposes, in a fixed order |
-//! | [`segment_softmax`] | softmax over the incoming edges of each node |
+//! | [`attend`] | logits, softmax over the incoming edges of each node, sum of their values |
 //! | [`grouped_layer_norm`] | normalization and rectifier in one pass |
 //! | [`grouped_linear`] | the linear maps of several radial networks side by side |
 //!
@@ -27,12 +27,13 @@ mod host;
 mod ops;
 
 pub use edges::RowGroups;
+pub use host::attention::AttentionPlan;
 pub use host::convolution::Wanted;
 pub use host::norm::Rectifier;
+pub use ops::attention::{AttentionForm, AttentionInputs, AttentionOps, attend};
 pub use ops::convolution::{ConvolutionInputs, ConvolutionOps, convolve};
 pub use ops::geometry::{
     EdgeEnds, EdgeVectors, GeometryOps, edge_geometry, spherical_harmonics, vector_geometry,
 };
 pub use ops::radial::{LayerNormAffine, RadialOps, grouped_layer_norm, grouped_linear};
 pub use ops::rows::{RowOps, gather_rows, sum_rows};
-pub use ops::softmax::{SoftmaxOps, segment_softmax};

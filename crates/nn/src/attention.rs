@@ -1,11 +1,13 @@
 //! Equivariant attention: invariant weights, equivariant values.
 
+use std::sync::Arc;
+
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use steerable_harmonics::plan::{PathNormalization, blocks};
+use burn::tensor::Device;
+use steerable_harmonics::plan::{Block, PathNormalization, blocks};
 use steerable_irreps::Irreps;
-use steerable_kernels::{RowGroups, gather_rows, segment_softmax, sum_rows};
+use steerable_kernels::{AttentionInputs, AttentionPlan, attend};
 
 use crate::convolution::{Aggregation, Convolution, ConvolutionConfig, RadialOptions};
 use crate::error::{BuildError, expect_built, same_group};
@@ -103,8 +105,8 @@ pub struct AttentionBlock {
     irreps_key: Irreps,
     #[module(skip)]
     skip: Skip,
-    num_heads: usize,
-    logit_scale: f64,
+    #[module(skip)]
+    plan: Arc<AttentionPlan>,
 }
 
 impl AttentionBlockConfig {
@@ -166,6 +168,17 @@ impl AttentionBlockConfig {
             LogitScale::AllHeads => irreps_key.dim(),
             LogitScale::PerHead => irreps_key.dim() / self.num_heads,
         };
+        let columns = |irreps| {
+            blocks(irreps)
+                .map(|(block, _)| block)
+                .collect::<Vec<Block>>()
+        };
+        let plan = AttentionPlan::new(
+            columns(&irreps_value),
+            columns(&irreps_key),
+            self.num_heads,
+            1.0 / (key_features.max(1) as f64).sqrt(),
+        );
         Ok(AttentionBlock {
             value,
             key,
@@ -175,8 +188,7 @@ impl AttentionBlockConfig {
             irreps_value,
             irreps_key,
             skip: self.skip,
-            num_heads: self.num_heads,
-            logit_scale: 1.0 / (key_features.max(1) as f64).sqrt(),
+            plan: Arc::new(plan),
         })
     }
 
@@ -253,20 +265,6 @@ impl AttentionBlockConfig {
     }
 }
 
-/// `e exp(logit) / sum over the edges of a node of e exp(logit)`: an edge at the cutoff weighs nothing, so
-/// that it comes and goes without a jump. Envelopes below 1e-20 count as zero; a node whose edges all do
-/// has zero weights.
-fn faded_softmax(logits: Tensor<2>, envelope: Tensor<2>, dst: &RowGroups) -> Tensor<2> {
-    let dead = envelope.clone().lower_elem(1e-20);
-    let logarithm = envelope
-        .mask_fill(dead.clone(), 1.0)
-        .log()
-        .mask_fill(dead.clone(), -1e30);
-    let heads = logits.dims()[1];
-    let attention = segment_softmax(logits + logarithm, dst);
-    attention.mask_fill(dead.repeat_dim(1, heads), 0.0)
-}
-
 impl AttentionBlock {
     /// Irreps of the input.
     pub fn irreps_in(&self) -> &Irreps {
@@ -295,55 +293,19 @@ impl AttentionBlock {
     #[track_caller]
     pub fn forward(&self, features: &Features, edges: &Edges) -> Features {
         expect_irreps("AttentionBlock", &self.irreps_in, features);
-        let dst = edges.graph.dst();
-        let (value, key) = self.values_and_keys(features, edges);
-        let (device, dtype) = (value.device(), value.dtype());
-        let query = gather_rows(self.query.forward(features).into_packed(), dst);
-        let heads_of_keys = self.heads_of_channels(&self.irreps_key, &device, dtype);
-        let logits = (query * key).matmul(heads_of_keys) * self.logit_scale;
-        let attention = match &edges.geometry.envelope {
-            None => segment_softmax(logits, dst),
-            Some(envelope) => faded_softmax(logits, envelope.clone(), dst),
+        let convolved = |by: &Convolution| by.forward(features, edges).into_packed();
+        let inputs = AttentionInputs {
+            query: self.query.forward(features).into_packed(),
+            value: convolved(&self.value),
+            key: self.key.as_ref().map(convolved),
+            envelope: edges.geometry.envelope.clone(),
         };
-        let heads_of_values = self.heads_of_channels(&self.irreps_value, &device, dtype);
-        let weighted = value * attention.matmul(heads_of_values.transpose());
-        let attended = Features::new(self.irreps_value.clone(), sum_rows(weighted, dst));
+        let attended = attend(inputs, edges.graph.dst(), &self.plan);
+        let attended = Features::new(self.irreps_value.clone(), attended);
         match self.skip {
             Skip::Concatenate => self.project.forward(&attended.join(features.clone())),
             Skip::Sum => self.project.forward(&attended) + features.pad_to(self.irreps_out()),
             Skip::None => self.project.forward(&attended),
         }
-    }
-
-    fn values_and_keys(&self, features: &Features, edges: &Edges) -> (Tensor<2>, Tensor<2>) {
-        let values = self.value.forward(features, edges);
-        match &self.key {
-            Some(key) => (
-                values.into_packed(),
-                key.forward(features, edges).into_packed(),
-            ),
-            None => {
-                let keys = values.take(self.irreps_value.dim(), &self.irreps_key);
-                (
-                    values.take(0, &self.irreps_value).into_packed(),
-                    keys.into_packed(),
-                )
-            }
-        }
-    }
-
-    /// `[dim, heads]`: 1 where a column of packed features belongs to a head. The channels of each
-    /// block are dealt to the heads in consecutive runs.
-    fn heads_of_channels(&self, irreps: &Irreps, device: &Device, dtype: DType) -> Tensor<2> {
-        let mut data = vec![0.0; irreps.dim() * self.num_heads];
-        for (block, _) in blocks(irreps) {
-            for column in block.columns() {
-                let channel = (column - block.offset) % block.mul;
-                let head = channel * self.num_heads / block.mul;
-                data[column * self.num_heads + head] = 1.0;
-            }
-        }
-        let data = TensorData::new(data, [irreps.dim(), self.num_heads]);
-        Tensor::from_data(data, (device, dtype))
     }
 }

@@ -173,15 +173,6 @@ impl Features {
         Self::from_blocks(irreps.clone(), padded)
     }
 
-    /// The columns `first..first + irreps.dim()` as features of their own.
-    #[track_caller]
-    pub(crate) fn take(&self, first: usize, irreps: &Irreps) -> Self {
-        Self::new(
-            irreps.clone(),
-            narrow(self.packed.clone(), first, irreps.dim()),
-        )
-    }
-
     fn columns(&self, block: Block) -> Tensor<3> {
         let rows = self.num_rows();
         let shape = [rows, 2 * block.l + 1, block.mul];

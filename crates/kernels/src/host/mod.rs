@@ -3,6 +3,7 @@
 //! On `Flex` tensors are read in place. Other backends are read back to the host, which is correct
 //! everywhere and slow on a GPU.
 
+pub(crate) mod attention;
 pub(crate) mod convolution;
 pub(crate) mod geometry;
 pub(crate) mod linear;

@@ -1,6 +1,6 @@
 //! The two floating-point types the host kernels are written for.
 
-use std::ops::{Add, AddAssign, Mul, Sub};
+use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use burn::tensor::Element;
 use bytemuck::Pod;
@@ -13,6 +13,7 @@ pub(crate) trait Real:
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
+    + Div<Output = Self>
     + AddAssign
     + PartialOrd
     + steerable_harmonics::Real

@@ -1,5 +1,7 @@
-//! Sums and softmax over runs of rows. Every sum has one owner and one order: no atomics, the same
+//! Sums over runs of rows. Every sum has one owner and one order: no atomics, the same
 //! bits every time.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -7,6 +9,39 @@ use super::real::{Real, axpy};
 
 /// Numbers that one thread should have to move before a second one is called.
 const WORK_PER_THREAD: usize = 1 << 15;
+
+/// Cuts the rows into `parts` consecutive ranges with about equal numbers of edges.
+pub(crate) fn split_rows(row_offsets: &[i32], parts: usize) -> Vec<Range<usize>> {
+    let rows = row_offsets.len() - 1;
+    let edges = row_offsets[rows] as usize;
+    let mut cuts: Vec<usize> = (0..=parts)
+        .map(|part| {
+            let target = (edges * part).div_ceil(parts) as i32;
+            row_offsets
+                .partition_point(|&offset| offset < target)
+                .min(rows)
+        })
+        .collect();
+    cuts[0] = 0;
+    cuts[parts] = rows;
+    cuts.windows(2)
+        .map(|pair| pair[0]..pair[1].max(pair[0]))
+        .collect()
+}
+
+/// Cuts a slice into consecutive pieces of these lengths.
+pub(crate) fn split_mut<T>(
+    mut all: &mut [T],
+    lengths: impl Iterator<Item = usize>,
+) -> Vec<&mut [T]> {
+    lengths
+        .map(|len| {
+            let (piece, rest) = std::mem::take(&mut all).split_at_mut(len);
+            all = rest;
+            piece
+        })
+        .collect()
+}
 
 /// `out[e] = values[index[e]]`.
 pub(crate) fn gather_rows<T: Real>(values: &[T], width: usize, index: &[i32]) -> Vec<T> {
@@ -44,57 +79,6 @@ pub(crate) fn sum_rows<T: Real>(
                     );
                 }
             });
-    }
-    out
-}
-
-/// Softmax down each column of each run of rows `offsets[i]..offsets[i + 1]`.
-pub(crate) fn softmax<T: Real>(logits: &[T], width: usize, offsets: &[i32]) -> Vec<T> {
-    let mut out = logits.to_vec();
-    for run in offsets.windows(2) {
-        let run = &mut out[run[0] as usize * width..run[1] as usize * width];
-        for column in 0..width {
-            let mut highest = T::of(f64::NEG_INFINITY);
-            for &value in run.iter().skip(column).step_by(width) {
-                // A NaN never is the highest; it shows in the total, and so in the output.
-                if value > highest {
-                    highest = value;
-                }
-            }
-            let mut total = T::ZERO;
-            for value in run.iter_mut().skip(column).step_by(width) {
-                *value = Real::exp(*value - highest);
-                total += *value;
-            }
-            let scale = Real::recip(total);
-            for value in run.iter_mut().skip(column).step_by(width) {
-                *value = *value * scale;
-            }
-        }
-    }
-    out
-}
-
-/// Gradient of [`softmax`]: `p (g - sum p g)`.
-pub(crate) fn softmax_backward<T: Real>(
-    grad: &[T],
-    probabilities: &[T],
-    width: usize,
-    offsets: &[i32],
-) -> Vec<T> {
-    let mut out = grad.to_vec();
-    for run in offsets.windows(2) {
-        let span = run[0] as usize * width..run[1] as usize * width;
-        let (run, p) = (&mut out[span.clone()], &probabilities[span]);
-        for column in 0..width {
-            let mut mean = T::ZERO;
-            for (&g, &p) in run.iter().zip(p).skip(column).step_by(width) {
-                mean += g * p;
-            }
-            for (g, &p) in run.iter_mut().zip(p).skip(column).step_by(width) {
-                *g = p * (*g - mean);
-            }
-        }
     }
     out
 }

@@ -1,11 +1,11 @@
 //! The operations, one file for each family: the function on tensors, the trait that burn's backends
 //! implement, and the backward pass.
 
+pub(crate) mod attention;
 pub(crate) mod convolution;
 pub(crate) mod geometry;
 pub(crate) mod radial;
 pub(crate) mod rows;
-pub(crate) mod softmax;
 
 use burn::tensor::DType;
 

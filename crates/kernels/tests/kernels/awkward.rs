@@ -1,40 +1,93 @@
 //! Inputs at the edge of what floats and graphs can be.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, Device, Tensor};
 use steerable_harmonics::Normalization;
+use steerable_harmonics::plan::Block;
 use steerable_kernels::{
-    LayerNormAffine, Rectifier, RowGroups, grouped_layer_norm, segment_softmax, spherical_harmonics,
+    AttentionInputs, AttentionPlan, LayerNormAffine, Rectifier, RowGroups, attend,
+    grouped_layer_norm, spherical_harmonics,
 };
 
 use crate::operation::{matrix, numbers};
 
 const DTYPES: [DType; 2] = [DType::F32, DType::F64];
 
-fn softmax(logits: &[f64], groups: &[u32], dtype: DType) -> Vec<f64> {
+/// The weights that a node gives its three edges: their values are the unit vectors.
+fn weights(logits: [f64; 3], envelope: Option<[f64; 3]>, dtype: DType) -> Vec<f64> {
     let device = Device::flex();
-    let rows = RowGroups::new(groups, 4, &device);
-    let logits = matrix(logits, [logits.len(), 1], &device, dtype);
-    numbers(&segment_softmax(logits, &rows))
+    // Node 0 has the edges, node 1 another one, node 2 none.
+    let dst = RowGroups::new(&[0, 0, 0, 1], 3, &device);
+    let scalar = Block {
+        offset: 0,
+        mul: 1,
+        l: 0,
+    };
+    let vector = Block { l: 1, ..scalar };
+    let plan = Arc::new(AttentionPlan::new([vector], [scalar], 1, 1.0));
+    let [a, b, c] = logits;
+    #[rustfmt::skip]
+    let rows = [
+        1.0, 0.0, 0.0, a,
+        0.0, 1.0, 0.0, b,
+        0.0, 0.0, 1.0, c,
+        0.5, 0.5, 0.5, 1.0,
+    ];
+    let inputs = AttentionInputs {
+        query: Tensor::ones([3, 1], (&device, dtype)),
+        value: matrix(&rows, [4, 4], &device, dtype),
+        key: None,
+        envelope: envelope.map(|[a, b, c]| matrix(&[a, b, c, 1.0], [4, 1], &device, dtype)),
+    };
+    let mut out = numbers(&attend(inputs, &dst, &plan));
+    assert_eq!(out.split_off(3), [0.5, 0.5, 0.5, 0.0, 0.0, 0.0]);
+    out
 }
 
 #[test]
-fn segment_softmax_of_huge_logits_is_finite_and_exact() {
+fn attention_to_huge_logits_is_finite_and_exact() {
     for dtype in DTYPES {
-        let got = softmax(
-            &[1e30, 1e30, -1e30, 3e4, 3e4 - 1e6, -2e38],
-            &[0, 0, 0, 2, 2, 3],
-            dtype,
-        );
-        assert_eq!(got, [0.5, 0.5, 0.0, 1.0, 0.0, 1.0], "{dtype:?}");
+        for (logits, expected) in [
+            ([1e30, 1e30, -1e30], [0.5, 0.5, 0.0]),
+            ([3e4, 3e4 - 1e6, -2e38], [1.0, 0.0, 0.0]),
+            ([-2e38, -2e38, -3e38], [0.5, 0.5, 0.0]),
+        ] {
+            assert_eq!(weights(logits, None, dtype), expected, "{dtype:?}");
+            // The logit of an edge that has faded is not felt, however large.
+            let [a, b, c] = logits;
+            let faded = weights([a, b, 3e38], Some([0.7, 0.7, 0.0]), dtype);
+            assert_eq!(faded, expected, "{dtype:?} {c}");
+        }
     }
 }
 
 #[test]
-fn segment_softmax_shows_a_nan_in_its_own_segment_only() {
+fn attention_shows_a_nan_in_its_own_node_only() {
     for dtype in DTYPES {
-        let got = softmax(&[1.0, f64::NAN, 2.0, 0.0, 0.0], &[0, 0, 0, 1, 1], dtype);
-        assert!(got[..3].iter().all(|p| p.is_nan()), "{dtype:?}: {got:?}");
-        assert_eq!(got[3..], [0.5, 0.5], "{dtype:?}");
+        for envelope in [None, Some([0.3, 0.7, 0.0])] {
+            for place in 0..3 {
+                let mut logits = [1.0, 0.5, 2.0];
+                logits[place] = f64::NAN;
+                let got = weights(logits, envelope, dtype);
+                assert!(got.iter().all(|w| w.is_nan()), "{dtype:?}: {got:?}");
+            }
+        }
+        let got = weights([0.0; 3], Some([f64::NAN, 1.0, 1.0]), dtype);
+        assert!(got.iter().all(|w| w.is_nan()), "{dtype:?}: {got:?}");
+    }
+}
+
+#[test]
+fn faded_edges_weigh_nothing_and_nodes_without_others_get_zero() {
+    for dtype in DTYPES {
+        let some = weights([0.0, 0.0, 5.0], Some([0.25, 0.75, 1e-21]), dtype);
+        assert_eq!(some, [0.25, 0.75, 0.0], "{dtype:?}");
+        let all = weights([0.0, 1.0, 5.0], Some([0.0, -1.0, 1e-21]), dtype);
+        assert_eq!(all, [0.0; 3], "{dtype:?}");
+        // An edge that is almost gone still has all the weight when it is alone.
+        let last = weights([0.0, 1.0, 5.0], Some([0.0, 2e-20, 0.0]), dtype);
+        assert_eq!(last, [0.0, 1.0, 0.0], "{dtype:?}");
     }
 }
 

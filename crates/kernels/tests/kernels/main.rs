@@ -1,6 +1,7 @@
 //! One suite, stamped on every (operation, float type): values and gradients against slow
 //! compositions of burn operations, finite differences, determinism, threads, checkpointing.
 
+mod attention;
 mod awkward;
 mod checks;
 mod convolution;
@@ -61,7 +62,8 @@ stamp! {
     grouped_linear: crate::per_row::grouped_linear;
     gather_rows: crate::rows::gather_rows;
     sum_rows: crate::rows::sum_rows;
-    segment_softmax: crate::rows::segment_softmax;
+    attend_joint: crate::attention::joint;
+    attend_separate: crate::attention::separate;
     convolve_full: crate::convolution::full;
     convolve_channel_wise: crate::convolution::channel_wise;
 }

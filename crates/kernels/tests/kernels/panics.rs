@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use steerable_harmonics::Normalization;
-use steerable_harmonics::plan::RadialSharing;
+use steerable_harmonics::plan::{Block, RadialSharing};
 use steerable_kernels::{
-    ConvolutionInputs, EdgeEnds, LayerNormAffine, Rectifier, RowGroups, convolve, edge_geometry,
-    gather_rows, grouped_layer_norm, grouped_linear, segment_softmax, spherical_harmonics,
-    sum_rows,
+    AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, LayerNormAffine, Rectifier,
+    RowGroups, attend, convolve, edge_geometry, gather_rows, grouped_layer_norm, grouped_linear,
+    spherical_harmonics, sum_rows,
 };
 
 use crate::convolution::full_plan;
@@ -72,19 +72,57 @@ fn convolve_refuses_wrong_shapes() {
 }
 
 #[test]
+fn attend_refuses_wrong_shapes() {
+    let block = |mul, l| Block { offset: 0, mul, l };
+    let plan = Arc::new(AttentionPlan::new([block(2, 1)], [block(4, 0)], 2, 1.0));
+    assert_eq!((plan.dim_value(), plan.dim_key()), (6, 4));
+    let device = Device::flex();
+    let groups = RowGroups::new(&[0, 1, 1], 2, &device);
+    let call = |query: [usize; 2], value, key: Option<_>, envelope: Option<_>, dst: &RowGroups| {
+        let inputs = AttentionInputs {
+            query: zeros(query),
+            value: zeros(value),
+            key: key.map(zeros),
+            envelope: envelope.map(zeros),
+        };
+        attend(inputs, dst, &plan)
+    };
+    call([2, 4], [3, 10], None, Some([3, 1]), &groups);
+    call([2, 4], [3, 6], Some([3, 4]), None, &groups);
+    refuses(&["attend", "queries", "[2, 5]", "[2, 4]"], || {
+        call([2, 5], [3, 10], None, None, &groups)
+    });
+    refuses(&["attend", "values", "[3, 6]", "[3, 10]"], || {
+        call([2, 4], [3, 6], None, None, &groups)
+    });
+    refuses(&["attend", "values", "[3, 10]", "[3, 6]"], || {
+        call([2, 4], [3, 10], Some([3, 4]), None, &groups)
+    });
+    refuses(&["attend", "keys", "[2, 4]", "[3, 4]"], || {
+        call([2, 4], [3, 6], Some([2, 4]), None, &groups)
+    });
+    refuses(&["attend", "envelope", "[3, 2]", "[3, 1]"], || {
+        call([2, 4], [3, 10], None, Some([3, 2]), &groups)
+    });
+    let unsorted = RowGroups::new(&[1, 0, 1], 2, &device);
+    refuses(&["attend", "sorted"], || {
+        call([2, 4], [3, 10], None, None, &unsorted)
+    });
+    refuses(&["AttentionPlan", "2 heads", "3 channels"], || {
+        AttentionPlan::new([block(3, 0)], [], 2, 1.0)
+    });
+    refuses(&["AttentionPlan", "one head"], || {
+        AttentionPlan::new([], [], 0, 1.0)
+    });
+}
+
+#[test]
 fn row_operations_refuse_wrong_shapes() {
     let groups = RowGroups::new(&[0, 1, 1], 2, &Device::flex());
     refuses(&["gather_rows", "5", "2"], || {
         gather_rows(zeros([5, 2]), &groups)
     });
     refuses(&["sum_rows", "5", "3"], || sum_rows(zeros([5, 2]), &groups));
-    refuses(&["segment_softmax", "5", "3"], || {
-        segment_softmax(zeros([5, 2]), &groups)
-    });
-    let unsorted = RowGroups::new(&[1, 0, 1], 2, &Device::flex());
-    refuses(&["segment_softmax", "consecutive"], || {
-        segment_softmax(zeros([3, 1]), &unsorted)
-    });
     refuses(&["RowGroups", "index 7", "2 rows"], || {
         RowGroups::new(&[7], 2, &Device::flex())
     });

@@ -1,11 +1,11 @@
-//! Gathering, sums and softmax over groups of rows.
+//! Gathering and sums over groups of rows.
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use steerable_kernels::RowGroups;
 
 use crate::operation::{Case, Cases, Draw, Function, Rounding};
 
-fn indices(index: &[u32], device: &Device) -> Tensor<1, Int> {
+pub(crate) fn indices(index: &[u32], device: &Device) -> Tensor<1, Int> {
     let index: Vec<i32> = index.iter().map(|&i| i as i32).collect();
     let len = index.len();
     Tensor::from_data(TensorData::new(index, [len]), device)
@@ -76,35 +76,6 @@ pub(crate) fn sum_rows() -> Cases {
             rounding: Rounding::OfSizes {
                 sizes,
                 roundings: rows as f64,
-            },
-        }
-    })
-}
-
-/// Softmax over consecutive rows: `exp(x) / sum exp(x)`, safe here since |x| < 1.
-pub(crate) fn segment_softmax() -> Cases {
-    cases(3, |draw, (rows, groups, columns)| {
-        let index = draw.sorted_indices(rows, groups.max(1));
-        let for_oracle = index.clone();
-        Case {
-            name: format!("segment_softmax {rows} in {groups} x {columns}"),
-            inputs: vec![draw.input("logits", [rows, columns])],
-            kernel: Box::new(move |x| {
-                let groups = RowGroups::new(&index, groups, &x[0].device());
-                steerable_kernels::segment_softmax(x[0].clone(), &groups)
-            }),
-            oracle: Box::new(move |x| {
-                let device = x[0].device();
-                let index = indices(&for_oracle, &device);
-                let exp = x[0].clone().exp();
-                let zeros = Tensor::zeros([groups, columns], (&device, x[0].dtype()));
-                let total =
-                    zeros.select_assign(0, index.clone(), exp.clone(), IndexingUpdateOp::Add);
-                exp / total.select(0, index)
-            }),
-            // Sums of `rows` numbers, twice on the way back, and a few for exp and the quotient.
-            rounding: Rounding::OfLargest {
-                roundings: 2.0 * rows as f64 + 16.0,
             },
         }
     })
