@@ -10,6 +10,7 @@
 //! | [`convolve`] | gather, couple, weigh by radial weights formed tile by tile, sum per destination |
 //! | [`gather_rows`], [`sum_rows`] | each other's transposes, in a fixed order |
 //! | [`attend`] | logits, softmax over the incoming edges of each node, sum of their values |
+//! | [`steerable_linear`] | the channels of each irrep mixed, on packed rows |
 //! | [`grouped_layer_norm`] | normalization and rectifier in one pass |
 //! | [`grouped_linear`] | the linear maps of several radial networks side by side |
 //!
@@ -30,10 +31,12 @@ pub use edges::RowGroups;
 pub use host::attention::AttentionPlan;
 pub use host::convolution::Wanted;
 pub use host::norm::Rectifier;
+pub use host::steerable_linear::{LinearMap, LinearPlan, LinearWanted};
 pub use ops::attention::{AttentionForm, AttentionInputs, AttentionOps, attend};
 pub use ops::convolution::{ConvolutionInputs, ConvolutionOps, convolve};
 pub use ops::geometry::{
     EdgeEnds, EdgeVectors, GeometryOps, edge_geometry, spherical_harmonics, vector_geometry,
 };
+pub use ops::linear::{LinearInputs, LinearOps, steerable_linear};
 pub use ops::radial::{LayerNormAffine, RadialOps, grouped_layer_norm, grouped_linear};
 pub use ops::rows::{RowOps, gather_rows, sum_rows};

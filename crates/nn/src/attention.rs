@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Device;
-use steerable_harmonics::plan::{Block, PathNormalization, blocks};
+use steerable_harmonics::plan::PathNormalization;
 use steerable_irreps::Irreps;
 use steerable_kernels::{AttentionInputs, AttentionPlan, attend};
 
@@ -168,14 +168,9 @@ impl AttentionBlockConfig {
             LogitScale::AllHeads => irreps_key.dim(),
             LogitScale::PerHead => irreps_key.dim() / self.num_heads,
         };
-        let columns = |irreps| {
-            blocks(irreps)
-                .map(|(block, _)| block)
-                .collect::<Vec<Block>>()
-        };
         let plan = AttentionPlan::new(
-            columns(&irreps_value),
-            columns(&irreps_key),
+            &irreps_value,
+            &irreps_key,
             self.num_heads,
             1.0 / (key_features.max(1) as f64).sqrt(),
         );
@@ -303,7 +298,7 @@ impl AttentionBlock {
         let attended = attend(inputs, edges.graph.dst(), &self.plan);
         let attended = Features::new(self.irreps_value.clone(), attended);
         match self.skip {
-            Skip::Concatenate => self.project.forward(&attended.join(features.clone())),
+            Skip::Concatenate => self.project.forward_joined(&attended, features),
             Skip::Sum => self.project.forward(&attended) + features.pad_to(self.irreps_out()),
             Skip::None => self.project.forward(&attended),
         }

@@ -1,13 +1,15 @@
 //! Self-interaction: the linear map that acts on the channels of each irrep.
 
+use std::sync::Arc;
+
 use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
-use steerable_irreps::{Irrep, Irreps};
+use steerable_irreps::Irreps;
+use steerable_kernels::{LinearInputs, LinearPlan, steerable_linear};
 
 use crate::Features;
 use crate::error::{BuildError, expect_built, same_group};
-use crate::features::cat_columns;
 
 /// Which outputs get a learned constant.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct SteerableLinear {
     irreps_in: Irreps,
     #[module(skip)]
     irreps_out: Irreps,
+    #[module(skip)]
+    plan: Arc<LinearPlan>,
 }
 
 impl SteerableLinearConfig {
@@ -86,6 +90,7 @@ impl SteerableLinearConfig {
             bias,
             irreps_in: self.irreps_in.clone(),
             irreps_out: self.irreps_out.clone(),
+            plan: Arc::new(LinearPlan::new(&self.irreps_in, &self.irreps_out)),
         })
     }
 
@@ -117,39 +122,41 @@ impl SteerableLinear {
     #[track_caller]
     pub fn forward(&self, features: &Features) -> Features {
         expect_irreps("SteerableLinear", &self.irreps_in, features);
-        let rows = features.num_rows();
-        let mut inputs: Vec<(Irrep, Option<Tensor<3>>)> = Vec::new();
-        let mut first_scalar = 0;
-        let mut columns = Vec::with_capacity(self.weights.len());
-        for (out, weight) in self.irreps_out.iter().zip(&self.weights) {
-            let (irrep, components) = (out.irrep, out.irrep.dim());
-            let known = inputs
-                .iter()
-                .position(|(known, _)| *known == irrep)
-                .unwrap_or_else(|| {
-                    inputs.push((irrep, features.of_irrep(irrep)));
-                    inputs.len() - 1
-                });
-            let Some(input) = &inputs[known].1 else {
-                continue;
-            };
-            let fan_in = input.dims()[2];
-            let flat = input.clone().reshape([rows * components, fan_in]);
-            let mut product = flat
-                .matmul(weight.val())
-                .reshape([rows, components * out.mul]);
-            if let (true, Some(bias)) = (irrep.is_scalar() && out.mul > 0, &self.bias) {
-                let bias = bias.val().narrow(0, first_scalar, out.mul);
-                first_scalar += out.mul;
-                product = product + bias.unsqueeze::<2>();
-            }
-            columns.push(product);
-        }
-        let packed = match columns.len() {
-            0 => Tensor::zeros([rows, 0], (&features.device(), features.packed().dtype())),
-            _ => cat_columns(columns),
+        self.map(features.packed(), None)
+    }
+
+    /// Applies the map to `first.join(beside)`, which is not formed.
+    #[track_caller]
+    pub(crate) fn forward_joined(&self, first: &Features, beside: &Features) -> Features {
+        debug_assert_eq!(
+            first.irreps().concat(beside.irreps()).as_ref(),
+            Ok(&self.irreps_in)
+        );
+        self.map(first.packed(), Some(beside.packed()))
+    }
+
+    fn map(&self, x: Tensor<2>, beside: Option<Tensor<2>>) -> Features {
+        let (device, dtype) = (x.device(), x.dtype());
+        let weights = self.weights.iter().map(Param::val);
+        let mut flat: Vec<Tensor<1>> = weights
+            .filter(|weight| weight.shape().num_elements() > 0)
+            .map(|weight| weight.flatten(0, 1))
+            .collect();
+        let weight = match flat.len() {
+            0 => Tensor::zeros([0], (&device, dtype)),
+            1 => flat.remove(0),
+            _ => Tensor::cat(flat, 0),
         };
-        Features::new(self.irreps_out.clone(), packed)
+        let inputs = LinearInputs {
+            x,
+            beside,
+            weight,
+            bias: self.bias.as_ref().map(Param::val),
+        };
+        Features::new(
+            self.irreps_out.clone(),
+            steerable_linear(inputs, &self.plan),
+        )
     }
 }
 

@@ -5,12 +5,13 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-use steerable_harmonics::plan::Block;
+use steerable_harmonics::plan::{Block, blocks};
+use steerable_irreps::Irreps;
 
 use super::real::Real;
-use super::segment::{split_mut, split_rows};
+use super::segment::split_rows;
 use super::simd::{Instructions, Loop, dispatch};
+use super::tasks::{run_all, split_mut};
 
 /// Columns that are worked on at a time.
 const LANES: usize = 16;
@@ -44,24 +45,17 @@ struct Slab {
 }
 
 impl AttentionPlan {
-    /// The plan of values and keys made of these blocks; logits are multiplied by `scale`.
+    /// The plan of values and keys of these irreps; logits are multiplied by `scale`.
     ///
     /// # Panics
     /// When there are no heads or they do not divide a multiplicity.
-    pub fn new(
-        values: impl IntoIterator<Item = Block>,
-        keys: impl IntoIterator<Item = Block>,
-        num_heads: usize,
-        scale: f64,
-    ) -> Self {
+    pub fn new(irreps_value: &Irreps, irreps_key: &Irreps, num_heads: usize, scale: f64) -> Self {
         assert!(num_heads > 0, "AttentionPlan: at least one head");
-        let (values, dim_value) = slabs(values, num_heads);
-        let (keys, dim_key) = slabs(keys, num_heads);
         Self {
-            values,
-            keys,
-            dim_value,
-            dim_key,
+            values: slabs(irreps_value, num_heads),
+            keys: slabs(irreps_key, num_heads),
+            dim_value: irreps_value.dim(),
+            dim_key: irreps_key.dim(),
             num_heads,
             scale,
         }
@@ -88,38 +82,38 @@ impl AttentionPlan {
     }
 }
 
-/// Joins blocks of one multiplicity; with them the number of columns.
-fn slabs(blocks: impl IntoIterator<Item = Block>, num_heads: usize) -> (Vec<Slab>, usize) {
+/// Blocks, joined where neighbours have one multiplicity.
+fn slabs(irreps: &Irreps, num_heads: usize) -> Vec<Slab> {
     let mut slabs: Vec<Slab> = Vec::new();
-    let mut dim = 0;
-    for block in blocks {
+    for (block, _) in blocks(irreps).filter(|(block, _)| block.mul > 0) {
         assert!(
             block.mul.is_multiple_of(num_heads),
             "AttentionPlan: {num_heads} heads do not divide {} channels",
             block.mul
         );
-        assert_eq!(block.offset, dim, "AttentionPlan: blocks follow each other");
-        dim += block.dim();
         match slabs.last_mut() {
-            Some(slab) if slab.mul == block.mul => slab.columns.end = dim,
-            _ if block.mul == 0 => {}
-            _ => {
-                let period = (1..)
-                    .map(|runs| runs * LANES)
-                    .find(|columns| columns.is_multiple_of(block.mul))
-                    .expect("a common multiple");
-                let width = block.mul / num_heads;
-                slabs.push(Slab {
-                    columns: block.columns(),
-                    mul: block.mul,
-                    heads: (0..period)
-                        .map(|c| (c % block.mul / width) as u32)
-                        .collect(),
-                });
-            }
+            Some(slab) if slab.mul == block.mul => slab.columns.end = block.columns().end,
+            _ => slabs.push(Slab::new(&block, num_heads)),
         }
     }
-    (slabs, dim)
+    slabs
+}
+
+impl Slab {
+    fn new(block: &Block, num_heads: usize) -> Self {
+        let period = (1..)
+            .map(|runs| runs * LANES)
+            .find(|columns| columns.is_multiple_of(block.mul))
+            .expect("a common multiple");
+        let width = block.mul / num_heads;
+        Self {
+            columns: block.columns(),
+            mul: block.mul,
+            heads: (0..period)
+                .map(|column| (column % block.mul / width) as u32)
+                .collect(),
+        }
+    }
 }
 
 /// One attention over edges sorted by destination.
@@ -202,7 +196,7 @@ impl<T: Real> Attention<'_, T> {
             nodes,
             out,
         });
-        run_all(tasks.collect());
+        run_all(tasks.collect(), dispatch);
         out
     }
 
@@ -249,7 +243,7 @@ impl<T: Real> Attention<'_, T> {
                 key,
                 envelope,
             });
-        run_all(tasks.collect());
+        run_all(tasks.collect(), dispatch);
         gradients
     }
 
@@ -304,15 +298,6 @@ impl<T: Real> Attention<'_, T> {
     fn most_edges(&self, nodes: &Range<usize>) -> usize {
         let degrees = nodes.clone().map(|node| self.edges_of(node).len());
         degrees.max().unwrap_or(0)
-    }
-}
-
-/// Runs tasks side by side; a single one on the calling thread.
-fn run_all<L: Loop<Output = ()> + Send>(mut tasks: Vec<L>) {
-    if tasks.len() == 1 {
-        tasks.pop().into_iter().for_each(dispatch);
-    } else {
-        tasks.into_par_iter().for_each(dispatch);
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) mod norm;
 pub(crate) mod real;
 pub(crate) mod segment;
 pub(crate) mod simd;
+pub(crate) mod steerable_linear;
+pub(crate) mod tasks;
 
 use std::any::Any;
 

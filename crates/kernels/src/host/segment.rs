@@ -29,20 +29,6 @@ pub(crate) fn split_rows(row_offsets: &[i32], parts: usize) -> Vec<Range<usize>>
         .collect()
 }
 
-/// Cuts a slice into consecutive pieces of these lengths.
-pub(crate) fn split_mut<T>(
-    mut all: &mut [T],
-    lengths: impl Iterator<Item = usize>,
-) -> Vec<&mut [T]> {
-    lengths
-        .map(|len| {
-            let (piece, rest) = std::mem::take(&mut all).split_at_mut(len);
-            all = rest;
-            piece
-        })
-        .collect()
-}
-
 /// `out[e] = values[index[e]]`.
 pub(crate) fn gather_rows<T: Real>(values: &[T], width: usize, index: &[i32]) -> Vec<T> {
     let mut out = vec![T::ZERO; index.len() * width];

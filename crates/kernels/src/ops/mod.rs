@@ -4,6 +4,7 @@
 pub(crate) mod attention;
 pub(crate) mod convolution;
 pub(crate) mod geometry;
+pub(crate) mod linear;
 pub(crate) mod radial;
 pub(crate) mod rows;
 

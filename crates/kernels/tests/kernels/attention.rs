@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
-use steerable_harmonics::plan::{Block, blocks};
+use steerable_harmonics::plan::blocks;
 use steerable_irreps::Irreps;
 use steerable_kernels::{AttentionInputs, AttentionPlan, RowGroups, attend};
 
@@ -61,14 +61,10 @@ impl Sizes {
     }
 }
 
-fn columns(irreps: &Irreps) -> Vec<Block> {
-    blocks(irreps).map(|(block, _)| block).collect()
-}
-
 /// `[dim, heads]`: 1 where a column belongs to a head.
 fn heads_of_columns(irreps: &Irreps, heads: usize, device: &Device) -> Tensor<2> {
     let mut data = vec![0.0; irreps.dim() * heads];
-    for block in columns(irreps) {
+    for (block, _) in blocks(irreps) {
         for column in block.columns() {
             let channel = (column - block.offset) % block.mul;
             data[column * heads + channel * heads / block.mul] = 1.0;
@@ -134,7 +130,7 @@ fn case(draw: &mut Draw, sizes: Sizes, form: Form) -> Case {
     let [values, keys]: [Irreps; 2] =
         [sizes.values, sizes.keys].map(|text| text.parse().expect("irreps"));
     let scale = 1.0 / (keys.dim().max(1) as f64).sqrt();
-    let plan = AttentionPlan::new(columns(&values), columns(&keys), heads, scale);
+    let plan = AttentionPlan::new(&values, &keys, heads, scale);
     let plan = Arc::new(plan);
     let dst = draw.sorted_indices(edges, nodes.max(1));
     let (dim_value, dim_key) = (values.dim(), keys.dim());

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor};
 use steerable_harmonics::Normalization;
-use steerable_harmonics::plan::Block;
 use steerable_kernels::{
     AttentionInputs, AttentionPlan, LayerNormAffine, Rectifier, RowGroups, attend,
     grouped_layer_norm, spherical_harmonics,
@@ -19,13 +18,8 @@ fn weights(logits: [f64; 3], envelope: Option<[f64; 3]>, dtype: DType) -> Vec<f6
     let device = Device::flex();
     // Node 0 has the edges, node 1 another one, node 2 none.
     let dst = RowGroups::new(&[0, 0, 0, 1], 3, &device);
-    let scalar = Block {
-        offset: 0,
-        mul: 1,
-        l: 0,
-    };
-    let vector = Block { l: 1, ..scalar };
-    let plan = Arc::new(AttentionPlan::new([vector], [scalar], 1, 1.0));
+    let [vector, scalar] = ["1x1", "1x0"].map(|text| text.parse().expect("irreps"));
+    let plan = Arc::new(AttentionPlan::new(&vector, &scalar, 1, 1.0));
     let [a, b, c] = logits;
     #[rustfmt::skip]
     let rows = [

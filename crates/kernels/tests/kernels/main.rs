@@ -6,6 +6,7 @@ mod awkward;
 mod checks;
 mod convolution;
 mod geometry;
+mod linear;
 mod operation;
 mod panics;
 mod per_row;
@@ -64,6 +65,7 @@ stamp! {
     sum_rows: crate::rows::sum_rows;
     attend_joint: crate::attention::joint;
     attend_separate: crate::attention::separate;
+    steerable_linear: crate::linear::steerable_linear;
     convolve_full: crate::convolution::full;
     convolve_channel_wise: crate::convolution::channel_wise;
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use steerable_harmonics::Normalization;
-use steerable_harmonics::plan::{Block, RadialSharing};
+use steerable_harmonics::plan::RadialSharing;
 use steerable_kernels::{
-    AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, LayerNormAffine, Rectifier,
-    RowGroups, attend, convolve, edge_geometry, gather_rows, grouped_layer_norm, grouped_linear,
-    spherical_harmonics, sum_rows,
+    AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, LayerNormAffine, LinearInputs,
+    LinearPlan, Rectifier, RowGroups, attend, convolve, edge_geometry, gather_rows,
+    grouped_layer_norm, grouped_linear, spherical_harmonics, steerable_linear, sum_rows,
 };
 
 use crate::convolution::full_plan;
@@ -73,8 +73,11 @@ fn convolve_refuses_wrong_shapes() {
 
 #[test]
 fn attend_refuses_wrong_shapes() {
-    let block = |mul, l| Block { offset: 0, mul, l };
-    let plan = Arc::new(AttentionPlan::new([block(2, 1)], [block(4, 0)], 2, 1.0));
+    let build = |value: &str, key: &str, heads| {
+        let [value, key] = [value, key].map(|text| text.parse().expect("irreps"));
+        Arc::new(AttentionPlan::new(&value, &key, heads, 1.0))
+    };
+    let plan = build("2x1", "4x0", 2);
     assert_eq!((plan.dim_value(), plan.dim_key()), (6, 4));
     let device = Device::flex();
     let groups = RowGroups::new(&[0, 1, 1], 2, &device);
@@ -109,10 +112,41 @@ fn attend_refuses_wrong_shapes() {
         call([2, 4], [3, 10], None, None, &unsorted)
     });
     refuses(&["AttentionPlan", "2 heads", "3 channels"], || {
-        AttentionPlan::new([block(3, 0)], [], 2, 1.0)
+        build("3x0", "", 2)
     });
-    refuses(&["AttentionPlan", "one head"], || {
-        AttentionPlan::new([], [], 0, 1.0)
+    refuses(&["AttentionPlan", "one head"], || build("", "", 0));
+}
+
+#[test]
+fn steerable_linear_refuses_wrong_shapes() {
+    let [from, to] = ["2x0 + 1x1", "3x0 + 4x1"].map(|text| text.parse().expect("irreps"));
+    let plan = Arc::new(LinearPlan::new(&from, &to));
+    assert_eq!((plan.num_weights(), plan.num_scalars()), (10, 3));
+    let call = |x, beside: Option<[usize; 2]>, weights, biases: Option<_>| {
+        let inputs = LinearInputs {
+            x: zeros(x),
+            beside: beside.map(zeros),
+            weight: flat(weights),
+            bias: biases.map(flat),
+        };
+        steerable_linear(inputs, &plan)
+    };
+    call([7, 5], None, 10, Some(3));
+    call([7, 2], Some([7, 3]), 10, None);
+    refuses(&["steerable_linear", "5 columns", "6 + 0"], || {
+        call([7, 6], None, 10, None)
+    });
+    refuses(&["steerable_linear", "between blocks", "3 + 2"], || {
+        call([7, 3], Some([7, 2]), 10, None)
+    });
+    refuses(&["steerable_linear", "rows", "7", "6"], || {
+        call([7, 2], Some([6, 3]), 10, None)
+    });
+    refuses(&["steerable_linear", "weights", "11", "10"], || {
+        call([7, 5], None, 11, None)
+    });
+    refuses(&["steerable_linear", "2 biases", "3 invariant"], || {
+        call([7, 5], None, 10, Some(2))
     });
 }
 
