@@ -15,14 +15,16 @@
 //! | [`grouped_linear`] | the linear maps of several radial networks side by side |
 //!
 //! # Backends
-//! With the feature `flex` (default) tensors of burn's CPU backend are read in place. `ndarray` and
-//! `cubecl` (wgpu, CUDA, ...) run the same host kernels through a copy to the host: correct, and on
-//! a GPU slow; kernels of their own are not there yet. f32 and f64.
+//! With the feature `flex` (default) tensors of burn's CPU backend are read in place; those of
+//! `ndarray` run the same host kernels through a copy. On `cubecl` (wgpu, CUDA, ...) geometry, rows and
+//! attention are composed of burn's own operations; convolutions and radial networks run on the host
+//! through a copy, correct and slow. f32 and f64.
 //!
 //! # Determinism
 //! Every sum has one owner and a fixed order; the same inputs on the same number of threads give the
 //! same bits.
 
+mod composed;
 mod edges;
 mod host;
 mod ops;

@@ -20,7 +20,7 @@ const LANES: usize = 16;
 const WORK_PER_THREAD: usize = 1 << 16;
 
 /// Envelopes below this count as zero.
-const SMALLEST_ENVELOPE: f64 = 1e-20;
+pub(crate) const SMALLEST_ENVELOPE: f64 = 1e-20;
 
 /// How attention reads packed rows: which columns are keys, which are values, and whose head they are.
 ///
@@ -79,6 +79,23 @@ impl AttentionPlan {
     /// What the logits are multiplied by.
     pub fn scale(&self) -> f64 {
         self.scale
+    }
+
+    /// The head of each column of the values.
+    pub(crate) fn value_heads(&self) -> Vec<usize> {
+        self.values.iter().flat_map(Slab::head_of_columns).collect()
+    }
+
+    /// The head of each column of keys and queries.
+    pub(crate) fn key_heads(&self) -> Vec<usize> {
+        self.keys.iter().flat_map(Slab::head_of_columns).collect()
+    }
+}
+
+impl Slab {
+    fn head_of_columns(&self) -> impl Iterator<Item = usize> {
+        let heads = self.heads.iter().cycle().take(self.columns.len());
+        heads.map(|&head| head as usize)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The host kernels, and the way of a backend's tensors to them and back.
 //!
-//! On `Flex` tensors are read in place. Other backends are read back to the host, which is correct
-//! everywhere and slow on a GPU.
+//! On `Flex` tensors are read in place; `NdArray`'s are copied.
 
 pub(crate) mod attention;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod backends;
 pub(crate) mod convolution;
-pub(crate) mod geometry;
+mod geometry;
 pub(crate) mod linear;
 pub(crate) mod matmul;
 pub(crate) mod norm;

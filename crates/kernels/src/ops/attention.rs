@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
-use super::{register, same_dtype, with_real};
-use crate::RowGroups;
-use crate::host::attention::{Attention, AttentionPlan};
-use crate::host::{HostTensor, upload};
+use super::{register, same_dtype};
+use crate::composed::attention as composed;
+use crate::host::attention::AttentionPlan;
+use crate::{RowGroups, RowOps};
 
 /// The tensors that attention reads.
 #[derive(Clone, Debug)]
@@ -114,14 +114,14 @@ pub struct AttentionForm {
     pub has_envelope: bool,
 }
 
-/// Attention over runs of edges.
+/// Attention over runs of edges. Where a backend has no kernel, a composition of its own operations.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
     Autodiff
 )]
-pub trait AttentionOps: Backend {
+pub trait AttentionOps: RowOps {
     /// Attention of node i over the edges `offsets[i]..offsets[i + 1]`: `[N, plan.dim_value()]`, see
     /// [`crate::attend`].
     fn attend(
@@ -133,22 +133,8 @@ pub trait AttentionOps: Backend {
         plan: Arc<AttentionPlan>,
         form: AttentionForm,
     ) -> FloatTensor<Self> {
-        let (device, dtype, nodes) = (query.device(), query.dtype(), query.shape()[0]);
-        let [query, value, key, envelope] =
-            [query, value, key, envelope].map(HostTensor::float::<Self>);
-        let offsets = HostTensor::int::<Self>(offsets);
-        with_real!("attend", dtype, T => {
-            let out = Attention::<T> {
-                plan: &plan,
-                query: query.as_slice(),
-                value: value.as_slice(),
-                key: (!form.is_joint).then(|| key.as_slice()),
-                envelope: form.has_envelope.then(|| envelope.as_slice()),
-                row_offsets: offsets.as_slice(),
-            }
-            .forward();
-            upload::<Self, T>(out, [nodes, plan.dim_value()], &device)
-        })
+        let floats = [query, value, key, envelope];
+        composed::attend::<Self>(floats, offsets, &plan, form)
     }
 
     /// Gradients of [`Self::attend`] to query, value, key and envelope, each with the shape of what it
@@ -172,37 +158,10 @@ pub trait AttentionOps: Backend {
         FloatTensor<Self>,
         FloatTensor<Self>,
     ) {
-        let (device, dtype) = (query.device(), query.dtype());
-        let [to_query, to_value, to_key, to_envelope] =
-            [&query, &value, &key, &envelope].map(TensorMetadata::shape);
-        let [grad, query, value, key, envelope] =
-            [grad, query, value, key, envelope].map(HostTensor::float::<Self>);
-        let offsets = HostTensor::int::<Self>(offsets);
-        with_real!("attend", dtype, T => {
-            let gradients = Attention::<T> {
-                plan: &plan,
-                query: query.as_slice(),
-                value: value.as_slice(),
-                key: (!form.is_joint).then(|| key.as_slice()),
-                envelope: form.has_envelope.then(|| envelope.as_slice()),
-                row_offsets: offsets.as_slice(),
-            }
-            .backward(grad.as_slice());
-            (
-                upload::<Self, T>(gradients.query, to_query, &device),
-                upload::<Self, T>(gradients.value, to_value, &device),
-                upload::<Self, T>(gradients.key, to_key, &device),
-                upload::<Self, T>(gradients.envelope, to_envelope, &device),
-            )
-        })
+        let floats = [query, value, key, envelope];
+        composed::attend_backward::<Self>(grad, floats, offsets, &plan, form).into()
     }
 }
-
-#[cfg(feature = "flex")]
-impl AttentionOps for burn::backend::Flex {}
-
-#[cfg(feature = "ndarray")]
-impl AttentionOps for burn::backend::NdArray {}
 
 #[cfg(feature = "cubecl")]
 impl AttentionOps for burn_cubecl::CubeBackend {}

@@ -1,7 +1,7 @@
 //! Positions to relative positions, distances and spherical harmonics of the edges.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -9,12 +9,9 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind, unary};
 use steerable_harmonics::Normalization;
 
-use super::{same_dtype, with_real};
+use super::same_dtype;
 use crate::RowGroups;
-use crate::host::geometry::{
-    EdgesOfNodes, Ends, harmonics_backward, lengths_backward, of_vectors, sphere, sum_ends,
-};
-use crate::host::{HostTensor, upload};
+use crate::composed::geometry as composed;
 
 /// Which nodes the edges join.
 #[derive(Clone, Debug)]
@@ -134,7 +131,7 @@ pub fn spherical_harmonics(
     vector_geometry(vectors, l_max, normalization).harmonics
 }
 
-/// The geometry of edges.
+/// The geometry of edges. Where a backend has no kernel, a composition of its own operations.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -163,25 +160,9 @@ pub trait GeometryOps: Backend {
         normalization: Normalization,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let _ = (src_order, src_offsets, dst_order, dst_offsets);
-        let (device, dtype) = (positions.device(), positions.dtype());
-        let harmonics = sphere(l_max, normalization);
-        let [positions, shifts] = [positions, shifts].map(HostTensor::float::<Self>);
-        let [src, dst] = [src, dst].map(HostTensor::int::<Self>);
-        with_real!("edge_geometry", dtype, T => {
-            let out = Ends::<T> {
-                positions: positions.as_slice(),
-                src: src.as_slice(),
-                dst: dst.as_slice(),
-                shifts: shifts.as_slice(),
-            }
-            .geometry(&harmonics);
-            let edges = out.distance.len();
-            (
-                upload::<Self, T>(out.rel_pos, [edges, 3], &device),
-                upload::<Self, T>(out.distance, [edges, 1], &device),
-                upload::<Self, T>(out.harmonics, [edges, harmonics.dim()], &device),
-            )
-        })
+        let rel_pos = composed::relative_positions::<Self>(positions, src, dst, shifts);
+        let (lengths, harmonics) = Self::vector_geometry(rel_pos.clone(), l_max, normalization);
+        (rel_pos, lengths, harmonics)
     }
 
     /// Gradient of relative positions to positions: the sum over the edges into each node, less the sum
@@ -193,23 +174,8 @@ pub trait GeometryOps: Backend {
         dst_order: IntTensor<Self>,
         dst_offsets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
-        let (device, dtype) = (grad.device(), grad.dtype());
-        let nodes = dst_offsets.shape()[0] - 1;
-        let grad = HostTensor::float::<Self>(grad);
-        let [src_order, src_offsets, dst_order, dst_offsets] =
-            [src_order, src_offsets, dst_order, dst_offsets].map(HostTensor::int::<Self>);
-        let by_src = EdgesOfNodes {
-            order: src_order.as_slice(),
-            offsets: src_offsets.as_slice(),
-        };
-        let by_dst = EdgesOfNodes {
-            order: dst_order.as_slice(),
-            offsets: dst_offsets.as_slice(),
-        };
-        with_real!("edge_geometry", dtype, T => {
-            let out = sum_ends::<T>(grad.as_slice(), by_src, by_dst);
-            upload::<Self, T>(out, [nodes, 3], &device)
-        })
+        let ends = [src_order, src_offsets, dst_order, dst_offsets];
+        composed::relative_positions_backward::<Self>(grad, ends)
     }
 
     /// Lengths `[E, 1]` and harmonics `[E, (l_max + 1)^2]` of vectors `[E, 3]`.
@@ -218,16 +184,9 @@ pub trait GeometryOps: Backend {
         l_max: usize,
         normalization: Normalization,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (device, dtype, edges) = (vectors.device(), vectors.dtype(), vectors.shape()[0]);
-        let harmonics = sphere(l_max, normalization);
-        let vectors = HostTensor::float::<Self>(vectors);
-        with_real!("vector_geometry", dtype, T => {
-            let (distance, values) = of_vectors::<T>(vectors.as_slice(), &harmonics);
-            (
-                upload::<Self, T>(distance, [edges, 1], &device),
-                upload::<Self, T>(values, [edges, harmonics.dim()], &device),
-            )
-        })
+        let lengths = composed::lengths::<Self>(vectors.clone());
+        let harmonics = composed::spherical_harmonics::<Self>(vectors, l_max, normalization);
+        (lengths, harmonics)
     }
 
     /// Gradient of lengths to vectors, from the lengths: `[E, 1]` to `[E, 3]`.
@@ -236,12 +195,7 @@ pub trait GeometryOps: Backend {
         vectors: FloatTensor<Self>,
         lengths: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let (device, dtype, shape) = (vectors.device(), vectors.dtype(), vectors.shape());
-        let [grad, vectors, lengths] = [grad, vectors, lengths].map(HostTensor::float::<Self>);
-        with_real!("vector_geometry", dtype, T => {
-            let out = lengths_backward::<T>(grad.as_slice(), vectors.as_slice(), lengths.as_slice());
-            upload::<Self, T>(out, shape, &device)
-        })
+        composed::lengths_backward::<Self>(grad, vectors, lengths)
     }
 
     /// Gradient of harmonics to vectors: `[E, (l_max + 1)^2]` to `[E, 3]`.
@@ -251,21 +205,9 @@ pub trait GeometryOps: Backend {
         l_max: usize,
         normalization: Normalization,
     ) -> FloatTensor<Self> {
-        let (device, dtype, shape) = (vectors.device(), vectors.dtype(), vectors.shape());
-        let harmonics = sphere(l_max, normalization);
-        let [grad, vectors] = [grad, vectors].map(HostTensor::float::<Self>);
-        with_real!("vector_geometry", dtype, T => {
-            let out = harmonics_backward::<T>(grad.as_slice(), vectors.as_slice(), &harmonics);
-            upload::<Self, T>(out, shape, &device)
-        })
+        composed::spherical_harmonics_backward::<Self>(grad, vectors, l_max, normalization)
     }
 }
-
-#[cfg(feature = "flex")]
-impl GeometryOps for burn::backend::Flex {}
-
-#[cfg(feature = "ndarray")]
-impl GeometryOps for burn::backend::NdArray {}
 
 #[cfg(feature = "cubecl")]
 impl GeometryOps for burn_cubecl::CubeBackend {}

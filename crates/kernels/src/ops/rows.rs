@@ -1,16 +1,15 @@
 //! Rows read by edges and summed into nodes: each the other's transpose.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind, unary};
 
-use super::with_real;
 use crate::RowGroups;
-use crate::host::{HostTensor, segment, upload};
+use crate::composed::rows as composed;
 
 /// `out[e] = values[groups.index[e]]`.
 ///
@@ -69,16 +68,7 @@ pub trait RowOps: Backend {
         offsets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
         let _ = (order, offsets);
-        let (device, dtype, width) = (values.device(), values.dtype(), values.shape()[1]);
-        let (values, index) = (
-            HostTensor::float::<Self>(values),
-            HostTensor::int::<Self>(index),
-        );
-        let index = index.as_slice::<i32>();
-        with_real!("gather_rows", dtype, T => {
-            let out = segment::gather_rows::<T>(values.as_slice(), width, index);
-            upload::<Self, T>(out, [index.len(), width], &device)
-        })
+        composed::gather_rows::<Self>(values, index)
     }
 
     /// Sums `values[order[k]]` over `offsets[i]..offsets[i + 1]`: `[E, C]` to `[N, C]`.
@@ -90,22 +80,9 @@ pub trait RowOps: Backend {
         offsets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
         let _ = index;
-        let (device, dtype, width) = (values.device(), values.dtype(), values.shape()[1]);
-        let values = HostTensor::float::<Self>(values);
-        let [order, offsets] = [order, offsets].map(HostTensor::int::<Self>);
-        let offsets = offsets.as_slice::<i32>();
-        with_real!("sum_rows", dtype, T => {
-            let out = segment::sum_rows::<T>(values.as_slice(), width, order.as_slice(), offsets);
-            upload::<Self, T>(out, [offsets.len() - 1, width], &device)
-        })
+        composed::sum_rows::<Self>(values, order, offsets)
     }
 }
-
-#[cfg(feature = "flex")]
-impl RowOps for burn::backend::Flex {}
-
-#[cfg(feature = "ndarray")]
-impl RowOps for burn::backend::NdArray {}
 
 #[cfg(feature = "cubecl")]
 impl RowOps for burn_cubecl::CubeBackend {}
