@@ -10,13 +10,15 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use steerable::harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
+use steerable::harmonics::plan::{
+    ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing, Weighting,
+};
 use steerable::irreps::Irreps;
 use steerable::kernels::{ConvolutionInputs, RowGroups, convolve};
 use steerable_benches::{Sizes, random};
 
 fn main() {
-    for workload in [W3, NBODY] {
+    for workload in [W3, NBODY, QM9, CHANNELS] {
         let plan = workload.plan();
         println!(
             "{workload:?}: {} paths, {} radial weights and {} multiply-adds per edge, {} threads",
@@ -39,6 +41,7 @@ struct Workload {
     irreps_in: &'static str,
     irreps_out: &'static str,
     hidden: usize,
+    weighting: Weighting,
 }
 
 /// A full SE(3) convolution of one width throughout.
@@ -50,6 +53,7 @@ const W3: Workload = Workload {
     irreps_in: "32x0 + 32x1 + 32x2 + 32x3",
     irreps_out: "32x0 + 32x1 + 32x2 + 32x3",
     hidden: 32,
+    weighting: Weighting::Full,
 };
 
 /// Values and keys of one n-body attention layer: 128 systems of 5 bodies, 8 channels, divisor 4.
@@ -61,6 +65,31 @@ const NBODY: Workload = Workload {
     irreps_in: "8x0 + 8x1 + 8x2 + 8x3",
     irreps_out: "2x0 + 2x1 + 2x2 + 2x3 + 2x0 + 2x1 + 2x2 + 2x3",
     hidden: 32,
+    weighting: Weighting::Full,
+};
+
+/// Values and keys of one layer of NVIDIA's QM9 model: 640 bonds, one output row each.
+const QM9: Workload = Workload {
+    sizes: Sizes {
+        nodes: 640,
+        neighbours: 1,
+    },
+    irreps_in: "32x0 + 32x1 + 32x2 + 32x3",
+    irreps_out: "16x0 + 16x1 + 16x2 + 16x3 + 16x0 + 16x1 + 16x2 + 16x3",
+    hidden: 32,
+    weighting: Weighting::Full,
+};
+
+/// Channel-wise, every path into degrees 0-2.
+const CHANNELS: Workload = Workload {
+    sizes: Sizes {
+        nodes: 1000,
+        neighbours: 32,
+    },
+    irreps_in: "32x0 + 32x1 + 32x2",
+    irreps_out: "0 + 1 + 2",
+    hidden: 64,
+    weighting: Weighting::ChannelWise,
 };
 
 impl Workload {
@@ -72,7 +101,13 @@ impl Workload {
             sharing: RadialSharing::Shared,
         };
         let (irreps_in, irreps_out) = (parse(self.irreps_in), parse(self.irreps_out));
-        Arc::new(ConvolutionPlan::full(&irreps_in, &irreps_out, options))
+        Arc::new(match self.weighting {
+            Weighting::Full => ConvolutionPlan::full(&irreps_in, &irreps_out, options),
+            Weighting::ChannelWise => {
+                let keep = |irrep| irreps_out.mul_of(irrep) > 0;
+                ConvolutionPlan::channel_wise(&irreps_in, 2, keep, options)
+            }
+        })
     }
 
     fn inputs(&self, plan: &ConvolutionPlan, device: &Device) -> ConvolutionInputs {
@@ -131,6 +166,26 @@ fn w3_forward(bencher: Bencher) {
 #[divan::bench(sample_count = 10)]
 fn w3_forward_and_backward(bencher: Bencher) {
     W3.forward_and_backward(bencher);
+}
+
+#[divan::bench(sample_count = 30)]
+fn qm9_forward(bencher: Bencher) {
+    QM9.forward(bencher);
+}
+
+#[divan::bench(sample_count = 30)]
+fn qm9_forward_and_backward(bencher: Bencher) {
+    QM9.forward_and_backward(bencher);
+}
+
+#[divan::bench(sample_count = 30)]
+fn channels_forward(bencher: Bencher) {
+    CHANNELS.forward(bencher);
+}
+
+#[divan::bench(sample_count = 30)]
+fn channels_forward_and_backward(bencher: Bencher) {
+    CHANNELS.forward_and_backward(bencher);
 }
 
 #[divan::bench(sample_count = 30)]

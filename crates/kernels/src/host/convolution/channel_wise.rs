@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::lanes::{LANES, Lanes, Packed};
 use super::program::PathProgram;
 use super::tiles::Tile;
-use super::{Convolution, EdgeRows, Wanted};
+use super::{Convolution, EdgeRows, Wanted, WeightGradient};
 use crate::host::convolution::couple::kernel_entries;
 use crate::host::matmul::{Matrix, add_product};
 use crate::host::real::{Real, axpy};
@@ -43,6 +43,8 @@ pub(crate) struct ChannelWise<T> {
     /// `[edge, slab columns]`
     radial: Vec<T>,
     to_radial: Vec<T>,
+    /// The last radial layer `[num_weights, hidden]`, for the backward pass.
+    weight: Vec<T>,
     /// Kernel entries of sixteen edges.
     entries: Vec<Lanes<T>>,
     /// Gradient to the harmonics of one edge, before the sum over channels.
@@ -93,6 +95,10 @@ impl<T: Real> ChannelWise<T> {
                 Vec::new()
             },
             radial,
+            weight: match wanted {
+                Some(wanted) if wanted.hidden => transposed(convolution),
+                _ => Vec::new(),
+            },
             entries: vec![[T::ZERO; LANES]; most_entries.unwrap_or(0)],
             y: Packed::new(super::EDGES / LANES, width),
             to_y: vec![[T::ZERO; LANES]; width],
@@ -129,7 +135,7 @@ impl<T: Real> ChannelWise<T> {
         tile: &Tile,
         (grad, wanted): (&[T], Wanted),
         mut rows: EdgeRows<'_, T>,
-        to_weight: &mut [T],
+        to_weight: &mut WeightGradient<T>,
     ) {
         self.load(convolution, tile);
         for index in 0..self.slabs.len() {
@@ -175,23 +181,25 @@ impl<T: Real> ChannelWise<T> {
         index: usize,
         tile: &Tile,
         rows: &mut EdgeRows<'_, T>,
-        to_weight: &mut [T],
+        to_weight: &mut WeightGradient<T>,
     ) {
         let slab = &self.slabs[index];
-        let (width, all) = (slab.weights.len(), convolution.plan.num_weights());
+        let width = slab.weights.len();
         let (count, stride) = (tile.edges.len(), convolution.hidden_stride());
         let gradient = Matrix::new(&self.to_radial, count, width, width);
         if !rows.hidden.is_empty() {
             let to = &mut rows.hidden[slab.radial * convolution.hidden_width..];
-            let weight = convolution.weight_of(&slab.weights).transposed();
+            let hidden = convolution.hidden_width;
+            let weight = &self.weight[slab.weights.start * hidden..];
+            let weight = Matrix::new(weight, width, hidden, hidden);
             add_product(to, stride, gradient, weight);
         }
         if !to_weight.is_empty() {
-            let hidden = convolution.hidden_of(slab.radial, &tile.edges).transposed();
-            add_product(&mut to_weight[slab.weights.start..], all, hidden, gradient);
-            if convolution.bias().is_some() {
-                let first = convolution.hidden_width * all + slab.weights.start;
-                let to = &mut to_weight[first..first + width];
+            let hidden = convolution.hidden_of(slab.radial, &tile.edges);
+            let first = slab.weights.start * convolution.hidden_width;
+            let to = &mut to_weight.columns[first..];
+            add_product(to, convolution.hidden_width, gradient.transposed(), hidden);
+            if let Some(to) = to_weight.bias.get_mut(slab.weights.clone()) {
                 for row in self.to_radial[..count * width].chunks_exact(width.max(1)) {
                     axpy(to, T::ONE, row);
                 }
@@ -200,18 +208,58 @@ impl<T: Real> ChannelWise<T> {
     }
 }
 
-/// Calls a function for the channels `0..mul`, as many at a time as are left, with their number as a
-/// constant.
+fn transposed<T: Real>(convolution: &Convolution<'_, T>) -> Vec<T> {
+    let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
+    let mut out = vec![T::ZERO; hidden * all];
+    for (h, row) in convolution.weight[..hidden * all]
+        .chunks_exact(all.max(1))
+        .enumerate()
+    {
+        for (column, &value) in row.iter().enumerate() {
+            out[column * hidden + h] = value;
+        }
+    }
+    out
+}
+
+/// Channels side by side: N registers of W numbers.
+type Block<T, const W: usize, const N: usize> = [[T; W]; N];
+
+#[inline(always)]
+fn load<T: Real, const W: usize, const N: usize>(from: &[T]) -> Block<T, W, N> {
+    let mut block = [[T::ZERO; W]; N];
+    for (part, from) in block.iter_mut().zip(from[..W * N].as_chunks::<W>().0) {
+        *part = *from;
+    }
+    block
+}
+
+/// `to += a b` with one number a.
+#[inline(always)]
+fn add_scaled<I: Instructions, T: Real, const W: usize, const N: usize>(
+    to: &mut [T],
+    a: T,
+    b: &Block<T, W, N>,
+) {
+    for (to, b) in to[..W * N].as_chunks_mut::<W>().0.iter_mut().zip(b) {
+        for i in 0..W {
+            to[i] = I::multiply_add(a, b[i], to[i]);
+        }
+    }
+}
+
+/// Calls a function for the channels `0..mul`, as many at a time as are left, with their number as
+/// constants.
 macro_rules! for_channels {
     ($mul:expr, $c:ident, $f:ident::<$I:ident, $T:ident>($($argument:expr),* $(,)?)) => {
         let mut $c = 0;
         while $c < $mul {
             $c += match $mul - $c {
-                32.. => { $f::<$I, $T, 32>($($argument),*); 32 }
-                16..32 => { $f::<$I, $T, 16>($($argument),*); 16 }
-                8..16 => { $f::<$I, $T, 8>($($argument),*); 8 }
-                4..8 => { $f::<$I, $T, 4>($($argument),*); 4 }
-                _ => { $f::<$I, $T, 1>($($argument),*); 1 }
+                32.. => { $f::<$I, $T, 16, 2>($($argument),*); 32 }
+                16..32 => { $f::<$I, $T, 16, 1>($($argument),*); 16 }
+                8..16 => { $f::<$I, $T, 8, 1>($($argument),*); 8 }
+                4..8 => { $f::<$I, $T, 4, 1>($($argument),*); 4 }
+                _ => { $f::<$I, $T, 1, 1>($($argument),*); 1 }
             };
         }
     };
@@ -228,23 +276,6 @@ struct OnEdge<'a, T> {
     x: &'a [T],
     /// Radial weights, `[c]`.
     weight: &'a [T],
-}
-
-impl<T: Real> OnEdge<'_, T> {
-    /// `z[m, c..c + C]`
-    #[inline(always)]
-    fn coupled<I: Instructions, const C: usize>(&self, m: usize, c: usize) -> [T; C] {
-        let path = &self.channels.path;
-        let mut z = [T::ZERO; C];
-        for slot in path.by_m_out[m].clone() {
-            let entry = self.entries[slot][self.lane];
-            let x = &self.x[path.slots[slot].m_in * self.channels.mul + c..][..C];
-            for i in 0..C {
-                z[i] = I::multiply_add(entry, x[i], z[i]);
-            }
-        }
-        z
-    }
 }
 
 struct Forward<'a, T> {
@@ -302,20 +333,32 @@ fn all_entries<I: Instructions, T: Real>(slab: &Slab<T>, y: &[Lanes<T>], entries
     }
 }
 
-/// `out[m, c] += weight[c] z[m, c]` for C channels.
+/// `out[m, c] += weight[c] sum over m_in of K[m, m_in] x[m_in, c]` for W N channels.
 #[inline(always)]
-fn add_message<I: Instructions, T: Real, const C: usize>(
+fn add_message<I: Instructions, T: Real, const W: usize, const N: usize>(
     on_edge: &OnEdge<'_, T>,
     c: usize,
     out: &mut [T],
 ) {
-    let mul = on_edge.channels.mul;
-    let weight: [T; C] = std::array::from_fn(|i| on_edge.weight[c + i]);
-    for m in 0..on_edge.channels.path.by_m_out.len() {
-        let z = on_edge.coupled::<I, C>(m, c);
-        let out = &mut out[m * mul + c..][..C];
-        for i in 0..C {
-            out[i] = I::multiply_add(weight[i], z[i], out[i]);
+    let Channels { path, mul, .. } = on_edge.channels;
+    let weight: Block<T, W, N> = load(&on_edge.weight[c..]);
+    for (m, slots) in path.by_m_out.iter().enumerate() {
+        let entries = &on_edge.entries[slots.clone()];
+        let mut z = [[T::ZERO; W]; N];
+        for (slot, entry) in path.slots[slots.clone()].iter().zip(entries) {
+            let entry = entry[on_edge.lane % LANES];
+            let x: Block<T, W, N> = load(&on_edge.x[slot.m_in * mul + c..]);
+            for n in 0..N {
+                for i in 0..W {
+                    z[n][i] = I::multiply_add(entry, x[n][i], z[n][i]);
+                }
+            }
+        }
+        let out = &mut out[m * mul + c..][..W * N];
+        for (n, out) in out.as_chunks_mut::<W>().0.iter_mut().enumerate() {
+            for i in 0..W {
+                out[i] = I::multiply_add(weight[n][i], z[n][i], out[i]);
+            }
         }
     }
 }
@@ -343,6 +386,7 @@ impl<T: Real> Loop for Backward<'_, T> {
             to_radial,
             entries,
             to_y,
+            ..
         } = self.buffers;
         let (slab, convolution) = (&slabs[self.index], self.convolution);
         let (dim_in, dim_out) = (convolution.dim_in(), convolution.dim_out());
@@ -403,48 +447,49 @@ struct EdgeGradients<'a, T> {
     y: Option<&'a mut [Lanes<T>]>,
 }
 
-/// The transposes of [`add_message`].
+/// The transposes of [`add_message`]. With `p = x[m_in] grad[m]`, the kernel entry K adds `K p` to the
+/// gradient of the weights, and its own gradient is the sum of `weight p` over the channels.
 #[inline(always)]
-fn message_backward<I: Instructions, T: Real, const C: usize>(
+fn message_backward<I: Instructions, T: Real, const W: usize, const N: usize>(
     on_edge: &OnEdge<'_, T>,
     c: usize,
     grad: &[T],
     gradients: &mut EdgeGradients<'_, T>,
 ) {
     let Channels { path, mul, .. } = on_edge.channels;
-    let weight: [T; C] = std::array::from_fn(|i| on_edge.weight[c + i]);
-    let mut to_weight = [T::ZERO; C];
-    for m in 0..path.by_m_out.len() {
-        let z = on_edge.coupled::<I, C>(m, c);
-        let grad: &[T; C] = grad[m * mul + c..][..C].try_into().expect("C channels");
-        let mut to_z = [T::ZERO; C];
-        for i in 0..C {
-            to_weight[i] = I::multiply_add(z[i], grad[i], to_weight[i]);
-            to_z[i] = weight[i] * grad[i];
+    let weight: Block<T, W, N> = load(&on_edge.weight[c..]);
+    let mut to_weight = [[T::ZERO; W]; N];
+    for (m, slots) in path.by_m_out.iter().enumerate() {
+        let grad: Block<T, W, N> = load(&grad[m * mul + c..]);
+        let mut to_z = grad;
+        for n in 0..N {
+            for i in 0..W {
+                to_z[n][i] = weight[n][i] * grad[n][i];
+            }
         }
-        for slot in path.by_m_out[m].clone() {
-            let first = path.slots[slot].m_in * mul + c;
-            if let Some(to_x) = &mut gradients.x {
-                let entry = on_edge.entries[slot][on_edge.lane];
-                let to_x = &mut to_x[first..][..C];
-                for i in 0..C {
-                    to_x[i] = I::multiply_add(entry, to_z[i], to_x[i]);
+        let entries = &on_edge.entries[slots.clone()];
+        for (slot, entry) in path.slots[slots.clone()].iter().zip(entries) {
+            let entry = entry[on_edge.lane % LANES];
+            let first = slot.m_in * mul + c;
+            let x: Block<T, W, N> = load(&on_edge.x[first..]);
+            let mut to_entry = [T::ZERO; W];
+            for n in 0..N {
+                for i in 0..W {
+                    let product = x[n][i] * grad[n][i];
+                    to_weight[n][i] = I::multiply_add(entry, product, to_weight[n][i]);
+                    to_entry[i] = I::multiply_add(weight[n][i], product, to_entry[i]);
                 }
             }
+            if let Some(to_x) = &mut gradients.x {
+                add_scaled::<I, T, W, N>(&mut to_x[first..], entry, &to_z);
+            }
             if let Some(to_y) = &mut gradients.y {
-                let x = &on_edge.x[first..][..C];
-                let mut product = [T::ZERO; C];
-                for i in 0..C {
-                    product[i] = x[i] * to_z[i];
-                }
-                for &(harmonic, value) in &path.terms[path.slots[slot].terms.clone()] {
-                    let to_y = &mut to_y[harmonic];
-                    for i in 0..C {
-                        to_y[i % LANES] = I::multiply_add(product[i], value, to_y[i % LANES]);
-                    }
+                for &(harmonic, value) in &path.terms[slot.terms.clone()] {
+                    add_scaled::<I, T, W, 1>(&mut to_y[harmonic], value, &[to_entry]);
                 }
             }
         }
     }
-    gradients.weight[c..c + C].copy_from_slice(&to_weight);
+    let to = &mut gradients.weight[c..][..W * N];
+    to.as_chunks_mut::<W>().0.copy_from_slice(&to_weight);
 }

@@ -8,7 +8,7 @@ use super::lanes::{LANES, Lanes, Packed, multiply_add};
 use super::program::Group;
 use super::tiles::Tile;
 use super::{Convolution, TileGradients, Wanted};
-use crate::host::matmul::{Matrix, add_product};
+use crate::host::matmul::{Matrix, add_product, set_product};
 use crate::host::real::Real;
 use crate::host::simd::{Instructions, Loop, dispatch};
 
@@ -22,6 +22,9 @@ pub(crate) struct EdgeWeights<T> {
     /// Radial weights `[columns, RUNS]`, those of all members of a group one after the other.
     radial: Vec<Lanes<T>>,
     to_radial: Vec<Lanes<T>>,
+    /// Hidden features of the slab's edges and the gradient to them, `[hidden, RUNS]`.
+    hidden: Vec<Lanes<T>>,
+    to_hidden: Vec<Lanes<T>>,
     z: Vec<Lanes<T>>,
     to_z: Vec<Lanes<T>>,
     entries: Vec<Lanes<T>>,
@@ -38,7 +41,11 @@ struct Slab {
 }
 
 impl<T: Real> EdgeWeights<T> {
-    pub(crate) fn new<'g>(groups: impl Iterator<Item = &'g Group<'g, T>>, backward: bool) -> Self
+    pub(crate) fn new<'g>(
+        groups: impl Iterator<Item = &'g Group<'g, T>>,
+        hidden: usize,
+        backward: bool,
+    ) -> Self
     where
         T: 'g,
     {
@@ -53,6 +60,8 @@ impl<T: Real> EdgeWeights<T> {
         Self {
             radial: zeros(columns * RUNS),
             to_radial: zeros(if backward { columns * RUNS } else { 0 }),
+            hidden: zeros(hidden * RUNS),
+            to_hidden: zeros(if backward { hidden * RUNS } else { 0 }),
             z: zeros(coupled),
             to_z: zeros(if backward { coupled } else { 0 }),
             entries: zeros(slots),
@@ -120,58 +129,82 @@ impl<T: Real> EdgeWeights<T> {
         group: &Group<'_, T>,
         slab: &Slab,
     ) {
-        let hidden = convolution.hidden_of(group.radial, &slab.edges);
+        self.load_hidden(convolution, group.radial, &slab.edges);
+        let hidden = self.hidden.as_flattened();
+        let width = RUNS * LANES;
+        let hidden = Matrix::new(hidden, convolution.hidden_width, slab.edges.len(), width);
         for (columns, buffer) in members(group, slab) {
             let radial = &mut self.radial[buffer];
+            let weight = convolution.weight_of(&columns).transposed();
             match convolution.bias() {
-                None => radial.fill([T::ZERO; LANES]),
+                None => set_product(radial.as_flattened_mut(), width, weight, hidden),
                 Some(bias) => {
                     let columns = radial.chunks_exact_mut(RUNS).zip(&bias[columns.clone()]);
                     columns.for_each(|(lanes, &bias)| lanes.fill([bias; LANES]));
+                    add_product(radial.as_flattened_mut(), width, weight, hidden);
                 }
             }
-            let weight = convolution.weight_of(&columns);
-            let radial = radial.as_flattened_mut();
-            add_product(
-                radial,
-                RUNS * LANES,
-                weight.transposed(),
-                hidden.transposed(),
-            );
+        }
+    }
+
+    /// Edges side by side, so that no product has to rearrange its operands.
+    fn load_hidden(
+        &mut self,
+        convolution: &Convolution<'_, T>,
+        radial: usize,
+        edges: &Range<usize>,
+    ) {
+        let hidden = self.hidden.as_flattened_mut();
+        let (width, stride) = (convolution.hidden_width, convolution.hidden_stride());
+        for (at, edge) in edges.clone().enumerate() {
+            let row = &convolution.hidden[edge * stride + radial * width..][..width];
+            for (h, &value) in row.iter().enumerate() {
+                hidden[h * RUNS * LANES + at] = value;
+            }
         }
     }
 
     /// Gradients to hidden features and last layer, from those to the radial weights.
     fn radial_backward(
-        &self,
+        &mut self,
         convolution: &Convolution<'_, T>,
         group: &Group<'_, T>,
         tile: &Tile,
         slab: &Slab,
         gradients: &mut TileGradients<'_, T>,
     ) {
-        let (count, stride) = (slab.edges.len(), convolution.hidden_stride());
-        let in_tile = slab.edges.start - tile.edges.start;
-        for (columns, buffer) in members(group, slab) {
+        let (count, width) = (slab.edges.len(), convolution.hidden_width);
+        for (member, (columns, buffer)) in members(group, slab).enumerate() {
             let to_radial = self.to_radial[buffer].as_flattened();
             let gradient = Matrix::new(to_radial, columns.len(), count, RUNS * LANES);
             if !gradients.hidden.is_empty() {
-                let first = in_tile * stride + group.radial * convolution.hidden_width;
-                let weight = convolution.weight_of(&columns).transposed();
-                let to = &mut gradients.hidden[first..];
-                add_product(to, stride, gradient.transposed(), weight);
+                let product: fn(&mut [T], usize, Matrix<'_, T>, Matrix<'_, T>) = match member {
+                    0 => set_product,
+                    _ => add_product,
+                };
+                let to = self.to_hidden.as_flattened_mut();
+                let weight = convolution.weight_of(&columns);
+                product(to, RUNS * LANES, weight, gradient);
             }
             if !gradients.weight.is_empty() {
                 let hidden = convolution.hidden_of(group.radial, &slab.edges);
-                let all = convolution.plan.num_weights();
-                let to = &mut gradients.weight[columns.start..];
-                add_product(to, all, hidden.transposed(), gradient.transposed());
-                if convolution.bias().is_some() {
-                    let first = convolution.hidden_width * all + columns.start;
-                    let to = &mut gradients.weight[first..first + columns.len()];
+                let to = &mut gradients.weight.columns[columns.start * width..];
+                add_product(to, width, gradient, hidden);
+                if let Some(to) = gradients.weight.bias.get_mut(columns) {
                     for (to, edges) in to.iter_mut().zip(to_radial.chunks_exact(RUNS * LANES)) {
                         *to += edges[..count].iter().fold(T::ZERO, |sum, &g| sum + g);
                     }
+                }
+            }
+        }
+        if !gradients.hidden.is_empty() {
+            let stride = convolution.hidden_stride();
+            let to_hidden = self.to_hidden.as_flattened();
+            for at in 0..count {
+                let edge = slab.edges.start - tile.edges.start + at;
+                let row = &mut gradients.hidden[edge * stride + group.radial * width..][..width];
+                for (h, to) in row.iter_mut().enumerate() {
+                    *to += to_hidden[h * RUNS * LANES + at];
                 }
             }
         }
@@ -333,7 +366,10 @@ fn apply_block<I: Instructions, T: Real, const M: usize, const C: usize>(
 ) {
     let mut sums = [[[T::ZERO; LANES]; C]; M];
     for k in 0..mul {
-        let weights: [Lanes<T>; C] = std::array::from_fn(|c| *radial.at(k * channels + first + c));
+        let mut weights = [[T::ZERO; LANES]; C];
+        for (c, weight) in weights.iter_mut().enumerate() {
+            *weight = *radial.at(k * channels + first + c);
+        }
         for m in 0..M {
             let z = &z[m * mul + k];
             for c in 0..C {
@@ -375,6 +411,7 @@ impl<T: Real> Loop for Backward<'_, T> {
             z,
             to_z,
             entries,
+            ..
         } = self.buffers;
         let (group, slab) = (self.group, self.slab);
         let (mul, run) = (group.input.mul, self.run - slab.runs.start);
@@ -473,19 +510,26 @@ fn backward_block<I: Instructions, T: Real, const M: usize, const K: usize>(
         grad,
         is_first,
     } = applied;
-    let z: [[Lanes<T>; K]; M] =
-        std::array::from_fn(|m| std::array::from_fn(|k| z[m * mul + first + k]));
+    let mut own = [[[T::ZERO; LANES]; K]; M];
+    for (m, own) in own.iter_mut().enumerate() {
+        for (k, own) in own.iter_mut().enumerate() {
+            *own = z[m * mul + first + k];
+        }
+    }
     let mut sums = [[[T::ZERO; LANES]; K]; M];
     for c in 0..channels {
-        let grad: [Lanes<T>; M] = std::array::from_fn(|m| grad[m * channels + c]);
+        let mut on_channel = [[T::ZERO; LANES]; M];
+        for (m, on_channel) in on_channel.iter_mut().enumerate() {
+            *on_channel = grad[m * channels + c];
+        }
         for k in 0..K {
             let column = (first + k) * channels + c;
             let weight = radial.at(column);
             let to = &mut to_radial[column * RUNS + radial.run];
             let mut to_weight = if is_first { [T::ZERO; LANES] } else { *to };
             for m in 0..M {
-                sums[m][k] = multiply_add::<I, T>(weight, &grad[m], &sums[m][k]);
-                to_weight = multiply_add::<I, T>(&z[m][k], &grad[m], &to_weight);
+                sums[m][k] = multiply_add::<I, T>(weight, &on_channel[m], &sums[m][k]);
+                to_weight = multiply_add::<I, T>(&own[m][k], &on_channel[m], &to_weight);
             }
             *to = to_weight;
         }

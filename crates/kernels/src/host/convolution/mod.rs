@@ -86,7 +86,64 @@ struct TileGradients<'a, T> {
     y: &'a mut Packed<T>,
     /// Rows of the tile's edges.
     hidden: &'a mut [T],
-    weight: &'a mut [T],
+    weight: &'a mut WeightGradient<T>,
+}
+
+/// The gradient to the last radial layer, in the layouts that the products write fastest; empty where
+/// it is not wanted.
+#[derive(Default)]
+struct WeightGradient<T> {
+    /// Of the pairs that form radial weights, `[num_weights, hidden]`.
+    columns: Vec<T>,
+    /// Of the pairs that sum rows first.
+    packed: PackedWeight<T>,
+    /// `[num_weights]`, empty if there is none.
+    bias: Vec<T>,
+}
+
+impl<T: Real> WeightGradient<T> {
+    fn zeros(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
+        let all = convolution.plan.num_weights();
+        let sized = |needed: bool, len: usize| vec![T::ZERO; if needed { len } else { 0 }];
+        let sums_all = !program.groups.is_empty() && !program.has(Order::EdgeWeights);
+        Self {
+            columns: sized(!sums_all, all * convolution.hidden_width),
+            packed: PackedWeight::zeros(convolution, &program.groups),
+            bias: sized(convolution.bias().is_some(), all),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.columns.is_empty() && self.packed.is_empty() && self.bias.is_empty()
+    }
+
+    fn add(&mut self, other: &Self) {
+        axpy(&mut self.columns, T::ONE, &other.columns);
+        axpy(self.packed.as_mut_slice(), T::ONE, other.packed.as_slice());
+        axpy(&mut self.bias, T::ONE, &other.bias);
+    }
+
+    /// In the layout of the layer.
+    fn unpack(&self, convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Vec<T> {
+        let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
+        let mut out = vec![T::ZERO; convolution.weight.len()];
+        // Sixteen columns at a time: whole cache lines are read and written.
+        for first in (0..all).step_by(LANES) {
+            let columns = first..(first + LANES).min(all);
+            let Some(from) = self.columns.get(first * hidden..columns.end * hidden) else {
+                break;
+            };
+            for h in 0..hidden {
+                let to = &mut out[h * all..(h + 1) * all][columns.clone()];
+                for (to, from) in to.iter_mut().zip(from.iter().skip(h).step_by(hidden)) {
+                    *to = *from;
+                }
+            }
+        }
+        self.packed.add_to(convolution, &program.groups, &mut out);
+        out[hidden * all..].copy_from_slice(&self.bias);
+        out
+    }
 }
 
 /// Gradient rows of consecutive edges.
@@ -308,18 +365,12 @@ impl<'a, T: Real> Convolution<'a, T> {
         if !wanted.weight {
             return Vec::new();
         }
-        workers
-            .into_iter()
-            .map(|worker| {
-                let mut weight = worker.to_weight;
-                worker.to_packed.add_to(self, &program.groups, &mut weight);
-                weight
-            })
-            .reduce(|mut sum, part| {
-                axpy(&mut sum, T::ONE, &part);
-                sum
-            })
-            .unwrap_or_else(|| vec![T::ZERO; self.weight.len()])
+        let mut parts = workers.into_iter().map(|worker| worker.to_weight);
+        let Some(mut sum) = parts.next() else {
+            return vec![T::ZERO; self.weight.len()];
+        };
+        parts.for_each(|part| sum.add(&part));
+        sum.unpack(self, program)
     }
 }
 
@@ -353,8 +404,7 @@ struct Worker<T> {
     row_sums: RowSums<T>,
     channel_wise: Option<ChannelWise<T>>,
     /// This thread's part of the gradient to the last radial layer.
-    to_weight: Vec<T>,
-    to_packed: PackedWeight<T>,
+    to_weight: WeightGradient<T>,
 }
 
 impl<T: Real> Worker<T> {
@@ -386,7 +436,11 @@ impl<T: Real> Worker<T> {
                 is_full && wants(|w| w.harmonics),
                 convolution.harmonics_width,
             ),
-            edge_weights: EdgeWeights::new(program.groups_in(Order::EdgeWeights), wanted.is_some()),
+            edge_weights: EdgeWeights::new(
+                program.groups_in(Order::EdgeWeights),
+                convolution.hidden_width,
+                wanted.is_some(),
+            ),
             row_sums: RowSums::new(
                 &program.groups,
                 convolution.hidden_width,
@@ -395,17 +449,9 @@ impl<T: Real> Worker<T> {
                 wanted.is_some(),
             ),
             channel_wise: (!is_full).then(|| ChannelWise::new(convolution, wanted)),
-            to_weight: vec![
-                T::ZERO;
-                if wants(|w| w.weight) {
-                    convolution.weight.len()
-                } else {
-                    0
-                }
-            ],
-            to_packed: match wants(|w| w.weight) {
-                true => PackedWeight::zeros(convolution, &program.groups),
-                false => PackedWeight::zeros(convolution, &[]),
+            to_weight: match wants(|w| w.weight) {
+                true => WeightGradient::zeros(convolution, program),
+                false => WeightGradient::default(),
             },
         }
     }
@@ -505,9 +551,7 @@ impl<T: Real> Worker<T> {
                 x: &self.x,
                 y: &self.y,
             };
-            let to_packed = &mut self.to_packed;
-            self.row_sums
-                .backward(job, grad, wanted, &mut gradients, to_packed);
+            self.row_sums.backward(job, grad, wanted, &mut gradients);
         }
         if program.has(Order::EdgeWeights) {
             let mut row_of_edge = Vec::with_capacity(tile.edges.len());

@@ -18,6 +18,7 @@ const MOST_SUMS: usize = 1 << 18;
 
 /// The last radial layer of the groups in this order, `[path, c_in, hidden, c_out]` for each pair, so
 /// that (c_in, hidden) is one index. The bias stays where it is.
+#[derive(Default)]
 pub(crate) struct PackedWeight<T>(Vec<T>);
 
 impl<T: Real> PackedWeight<T> {
@@ -70,6 +71,10 @@ impl<T: Real> PackedWeight<T> {
 
     pub(crate) fn as_slice(&self) -> &[T] {
         &self.0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -219,15 +224,13 @@ impl<T: Real> RowSums<T> {
         }
     }
 
-    /// Adds the gradients of a group for the edges of a tile. `grad` is the gradient to all rows and
-    /// `packed` that to the packed last layer.
+    /// Adds the gradients of a group for the edges of a tile. `grad` is the gradient to all rows.
     pub(crate) fn backward(
         &mut self,
         job: Job<'_, T>,
         grad: &[T],
         wanted: Wanted,
         gradients: &mut TileGradients<'_, T>,
-        packed: &mut PackedWeight<T>,
     ) {
         let Job { group, .. } = job;
         let (rows, mul, hidden) = (job.rows(), job.mul(), job.hidden_width());
@@ -253,12 +256,11 @@ impl<T: Real> RowSums<T> {
                 if wanted.weight {
                     let columns = group.columns(pair, index);
                     let sums = Matrix::new(&self.sums, rows, coupled, coupled).transposed();
-                    let to = &mut packed.as_mut_slice()[columns.start * hidden..];
+                    let to = &mut gradients.weight.packed.as_mut_slice()[columns.start * hidden..];
                     add_product(to, channels, sums, grad);
-                    if job.convolution.bias().is_some() {
+                    if let Some(to) = gradients.weight.bias.get_mut(columns) {
                         let sums = Matrix::new(&self.plain_sums, rows, mul, mul).transposed();
-                        let first = hidden * job.convolution.plan.num_weights() + columns.start;
-                        add_product(&mut gradients.weight[first..], channels, sums, grad);
+                        add_product(to, channels, sums, grad);
                     }
                 }
             }
