@@ -14,9 +14,7 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind, unary};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use steerable_harmonics::Normalization;
-use steerable_harmonics::plan::{
-    ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing, blocks,
-};
+use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
 use steerable_irreps::Irreps;
 use steerable_testkit::{Precision, tolerance};
 
@@ -176,16 +174,8 @@ fn rows_agree<B: Backend>(dtype: DType) {
 
 fn attention_agrees<B: RowOps>(dtype: DType) {
     let irreps = |text: &str| text.parse::<Irreps>().expect("irreps");
-    let plan = |value: &str, key: &str| {
-        let (value, key) = (irreps(value), irreps(key));
-        let blocks_of = |irreps| blocks(irreps).map(|(block, _)| block).collect::<Vec<_>>();
-        Arc::new(AttentionPlan::new(
-            blocks_of(&value),
-            blocks_of(&key),
-            2,
-            0.7,
-        ))
-    };
+    let plan =
+        |value: &str, key: &str| Arc::new(AttentionPlan::new(&irreps(value), &irreps(key), 2, 0.7));
     let plans = [
         plan("4x0 + 2x1 + 6x0", "2x0 + 4x1"),
         plan("2x1", "0x0"),
