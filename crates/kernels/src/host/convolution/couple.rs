@@ -1,6 +1,6 @@
 //! Coupled features `z = Q_J Y_J f` of sixteen edges, and the transposes of that.
 
-use super::lanes::{LANES, Lanes, multiply_add, scaled_add};
+use super::lanes::{LANES, Lanes, add, multiply_add, scaled_add};
 use super::program::PathProgram;
 use crate::host::real::Real;
 use crate::host::simd::Instructions;
@@ -111,9 +111,7 @@ pub(crate) fn couple_backward<I: Instructions, T: Real>(
                 sum = multiply_add::<I, T>(&x[c], to_z, &sum);
             }
             for other in &sums[1..] {
-                for lane in 0..LANES {
-                    sum[lane] += other[lane];
-                }
+                sum = add(&sum, other);
             }
             for &(harmonic, value) in &path.terms[slot.terms.clone()] {
                 to_y[harmonic] = scaled_add::<I, T>(&sum, value, &to_y[harmonic]);

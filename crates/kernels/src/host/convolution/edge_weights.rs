@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::couple::{Sources, couple, couple_backward};
-use super::lanes::{LANES, Lanes, Packed, multiply_add};
+use super::lanes::{LANES, Lanes, Packed, add, multiply_add};
 use super::program::Group;
 use super::tiles::Tile;
 use super::{Convolution, TileGradients, Wanted};
@@ -380,9 +380,7 @@ fn apply_block<I: Instructions, T: Real, const M: usize, const C: usize>(
     for m in 0..M {
         for c in 0..C {
             let out = &mut out[m * channels + first + c];
-            for lane in 0..LANES {
-                out[lane] += sums[m][c][lane];
-            }
+            *out = add(&sums[m][c], out);
         }
     }
 }
@@ -537,9 +535,7 @@ fn backward_block<I: Instructions, T: Real, const M: usize, const K: usize>(
     for m in 0..M {
         for k in 0..K {
             let to = &mut to_z[m * mul + first + k];
-            for lane in 0..LANES {
-                to[lane] += sums[m][k][lane];
-            }
+            *to = add(&sums[m][k], to);
         }
     }
 }

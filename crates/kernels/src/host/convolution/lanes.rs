@@ -26,6 +26,16 @@ pub(crate) fn multiply_add<I: Instructions, T: Real>(
     out
 }
 
+/// `a + b`, edge by edge.
+#[inline(always)]
+pub(crate) fn add<T: Real>(a: &Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
+    let mut out = *a;
+    for lane in 0..LANES {
+        out[lane] = a[lane] + b[lane];
+    }
+    out
+}
+
 /// `a b + c` with one number b.
 #[inline(always)]
 pub(crate) fn scaled_add<I: Instructions, T: Real>(a: &Lanes<T>, b: T, c: &Lanes<T>) -> Lanes<T> {
