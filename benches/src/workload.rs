@@ -12,6 +12,7 @@
 //! the gradient that enters is all ones.
 
 mod channel_wise;
+mod count;
 mod full;
 mod harmonics;
 mod qm9;
@@ -87,7 +88,7 @@ impl Mode {
 /// The least that a step costs.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// Floating-point operations of the algorithm that runs, if counted.
+    /// Floating-point operations in the cheaper order of contraction, if counted.
     pub flop: Option<f64>,
     /// Those of the usual algorithm: the radial weights of every edge formed and applied.
     pub flop_naive: Option<f64>,

@@ -8,7 +8,8 @@
 //!
 //! `min_s`, `median_s`: seconds of a step; `first_s`: of the very first. `rss_*_mb`: resident memory of
 //! the process before anything is made, once everything is built, and at its highest. `flop`: operations
-//! of the algorithm that runs; `flop_naive`: with the radial weights of every edge formed and applied.
+//! of the cheaper order of contraction; `flop_naive`: with the radial weights of every edge formed and
+//! applied.
 //! `floor_s`: the longer of `flop` at the speed of one big matrix product and of every input and output
 //! moved once at the speed of a copy, both measured in this process on the same threads; `fraction` is
 //! `floor_s / min_s`.
@@ -22,6 +23,11 @@ use steerable_benches::measure;
 use steerable_benches::process::Memory;
 use steerable_benches::table;
 use steerable_benches::workload::{BadRequest, Mode, Name, build};
+
+/// Every operation makes fresh tensors, and glibc's allocator gives big ones back to the system when they
+/// are freed: this one keeps them (docs/PERFORMANCE.md says what that gains).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(about = "Times one workload, or all of the published table")]

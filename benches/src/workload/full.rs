@@ -4,12 +4,13 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::Deserialize;
 use steerable::harmonics::Normalization;
-use steerable::harmonics::plan::{ConvolutionPlan, PathNormalization};
+use steerable::harmonics::plan::PathNormalization;
 use steerable::irreps::Irreps;
 use steerable::kernels::spherical_harmonics;
 use steerable::nn::{Convolution, ConvolutionConfig, Features, LastLayerBias, RadialOptions};
 
 use super::channel_wise::step;
+use super::count::{self, Size};
 use super::{Cost, Mode, Source, Work, edges, leaf, note};
 
 /// NVIDIA's `ConvSE3`: `k` random sources for each of `N` nodes, `ch` channels of each of `D` degrees in
@@ -74,10 +75,14 @@ impl Full {
         let harmonics = spherical_harmonics(vectors, plan.l_filter_max(), Normalization::Integral);
 
         let radial_madds = HIDDEN + HIDDEN * HIDDEN;
-        let madds = radial_madds + plan.multiply_adds_per_edge(HIDDEN);
-        let flop = mode.passes() * 2.0 * (num_edges * madds) as f64;
-        let naive = radial_madds + naive_madds_per_edge(plan, HIDDEN);
-        let naive = 2.0 * (num_edges * naive) as f64;
+        let size = Size {
+            edges: num_edges,
+            rows: self.nodes,
+            hidden: HIDDEN,
+        };
+        let flop = |count: usize| 2.0 * (num_edges * radial_madds + count) as f64;
+        let naive = flop(count::naive(plan, size));
+        let fewest = flop(count::fewest(plan, size));
         let radial = 2.0 * (num_edges * (radial_madds + HIDDEN * plan.num_weights())) as f64;
         let given = harmonics.shape().num_elements();
         let inputs = features.shape().num_elements() + num_edges;
@@ -101,21 +106,10 @@ impl Full {
             step: step(layer, Features::new(irreps, features), edges, leaves, mode),
             note,
             cost: Cost {
-                flop: Some(flop),
+                flop: Some(mode.passes() * fewest),
                 flop_naive: Some(mode.passes() * naive),
                 bytes: Some(4.0 * touched as f64),
             },
         }
     }
-}
-
-/// Multiply-adds of one edge when its radial weights are formed, the kernel basis (dense) is applied to
-/// the features, and the weights to that: the order of the published codes.
-pub(super) fn naive_madds_per_edge(plan: &ConvolutionPlan, hidden: usize) -> usize {
-    let apply = plan.pairs().iter().map(|pair| {
-        let components = 2 * pair.output.l + 1;
-        let basis = pair.paths.len() * pair.input.dim() * components;
-        basis + pair.weights.len() * components
-    });
-    hidden * plan.num_weights() + apply.sum::<usize>()
 }

@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use serde::Deserialize;
 use steerable::graph::{Edge, Graph};
+use steerable::harmonics::plan::ConvolutionPlan;
 use steerable::irreps::Irreps;
 use steerable::nn::nvidia::FuseLevel;
 use steerable::nn::{
@@ -16,7 +17,7 @@ use steerable::nn::{
     SE3TransformerConfig, SteerableLinear,
 };
 
-use super::full::naive_madds_per_edge;
+use super::count::{self, Size};
 use super::{Cost, Mode, Source, Work, note};
 
 /// Which atoms hear each other.
@@ -118,13 +119,9 @@ impl Qm9 {
         let target = source.normal([self.molecules, 1], &device);
 
         let weights = model.num_params();
-        let count = |per_edge: PerEdge| {
-            mode.passes() * 2.0 * multiply_adds(&model, nodes, num_edges, per_edge)
-        };
-        let (flop, flop_naive) = (
-            count(|layer, hidden| layer.plan().multiply_adds_per_edge(hidden)),
-            count(|layer, hidden| naive_madds_per_edge(layer.plan(), hidden)),
-        );
+        let size = (nodes, num_edges);
+        let count = |of: Count| mode.passes() * 2.0 * multiply_adds(&model, size, of);
+        let (flop, flop_naive) = (count(count::fewest), count(count::naive));
         let touched = match mode {
             Mode::Train => {
                 // Weights read twice; gradients written and read; Adam reads and writes the weights
@@ -173,22 +170,29 @@ fn train(
     })
 }
 
-/// Multiply-adds of one edge in a convolution with its hidden radial width.
-type PerEdge = fn(&Convolution, usize) -> usize;
+/// Multiply-adds of a convolution.
+type Count = fn(&ConvolutionPlan, Size) -> usize;
 
 /// Multiply-adds of a forward pass: convolutions on the edges, linear maps on the nodes.
-fn multiply_adds(model: &PooledTransformer, nodes: usize, edges: usize, per_edge: PerEdge) -> f64 {
-    let convolution = |layer: &Convolution| {
+fn multiply_adds(model: &PooledTransformer, (nodes, edges): (usize, usize), count: Count) -> f64 {
+    let convolution = |layer: &Convolution, rows: usize| {
+        let hidden = layer.radial.d_output();
         let maps = layer.radial.layers.iter().map(|radial| radial.weight.val());
         let radial: usize = maps.map(|weight| weight.shape().num_elements()).sum();
         let own = layer.own.as_ref().map_or(0, linear);
-        edges * (radial + per_edge(layer, layer.radial.d_output())) + nodes * own
+        let size = Size {
+            edges,
+            rows,
+            hidden,
+        };
+        edges * radial + count(layer.plan(), size) + nodes * own
     };
     let transformer = &model.transformer;
+    // Values and keys stay on the edges.
     let blocks = transformer.blocks.iter().map(|block| {
-        convolution(&block.value) + nodes * (linear(&block.query) + linear(&block.project))
+        convolution(&block.value, edges) + nodes * (linear(&block.query) + linear(&block.project))
     });
-    (blocks.sum::<usize>() + convolution(&transformer.output)) as f64
+    (blocks.sum::<usize>() + convolution(&transformer.output, nodes)) as f64
 }
 
 /// Multiply-adds of one row of a map between irreps.
