@@ -1,16 +1,15 @@
 //! Timing one step, by the rules that the other codes are timed with.
 //!
 //! Two steps of warm-up (one if a step takes over 3 s), then samples of at least 0.1 s until 5 of them
-//! (3 if a step takes over 3 s) were taken with the cores to itself, or 15 s are over. On t threads a
-//! sample had its cores to itself when the processor time of all threads and the wall time are alike:
-//! for t = 1, over 95 %. With more threads idle waiting cannot be told from disturbance and all
-//! samples count.
+//! (3 if a step takes over 3 s) were taken with the cores to itself, or 15 s are over. A
+//! sample of one thread had its core to itself if it was on it for over 95 % of the time; one of more
+//! threads, if other processes used less than 0.15 cores.
 
 use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::process::cpu_seconds;
+use crate::process::{cpu_seconds, cpu_seconds_of_all};
 
 /// Seconds of one step.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -70,15 +69,13 @@ pub fn repeatedly(step: &mut dyn FnMut(), threads: usize) -> Timing {
     let (mut clean, mut all, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     let start = Instant::now();
     while clean.len() < wanted && (all.len() < wanted || start.elapsed().as_secs_f64() < BUDGET) {
-        let before = cpu_seconds();
-        let sample = seconds(&mut || (0..inner).for_each(|_| step())) / inner as f64;
-        let used = before
-            .zip(cpu_seconds())
-            .map(|(a, b)| (b - a) / inner as f64);
-        cpu.extend(used);
-        all.push(sample);
-        if threads > 1 || used.is_none_or(|used| used > 0.95 * sample) {
-            clean.push(sample);
+        let load = Load::start();
+        let sample = seconds(&mut || (0..inner).for_each(|_| step()));
+        let (used, undisturbed) = load.end(sample, threads);
+        cpu.extend(used.map(|used| used / inner as f64));
+        all.push(sample / inner as f64);
+        if undisturbed {
+            clean.push(sample / inner as f64);
         }
     }
     let noisy = clean.len() < 3;
@@ -92,6 +89,36 @@ pub fn repeatedly(step: &mut dyn FnMut(), threads: usize) -> Timing {
         inner,
         noisy,
         median_s: median(counted),
+    }
+}
+
+/// Processor time over a span.
+struct Load {
+    own: Option<f64>,
+    all: Option<f64>,
+}
+
+impl Load {
+    fn start() -> Self {
+        Self {
+            own: cpu_seconds(),
+            all: cpu_seconds_of_all(),
+        }
+    }
+
+    /// What this process used in a span of `wall` seconds, and whether it had its cores to itself. Where
+    /// the system does not tell, it is taken to.
+    fn end(self, wall: f64, threads: usize) -> (Option<f64>, bool) {
+        let now = Self::start();
+        let own = self.own.zip(now.own).map(|(before, now)| now - before);
+        let all = self.all.zip(now.all).map(|(before, now)| now - before);
+        let undisturbed = if threads == 1 {
+            own.is_none_or(|own| own > 0.95 * wall)
+        } else {
+            own.zip(all)
+                .is_none_or(|(own, all)| all - own < 0.15 * wall)
+        };
+        (own, undisturbed)
     }
 }
 

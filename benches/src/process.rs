@@ -38,3 +38,20 @@ pub fn cpu_seconds() -> Option<f64> {
     }
     Some(total)
 }
+
+/// Seconds that all processes together have spent on all cores since the machine started, to 10 ms.
+pub fn cpu_seconds_of_all() -> Option<f64> {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let fields: Vec<f64> = text
+        .lines()
+        .next()?
+        .split_whitespace()
+        .skip(1)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    // user nice system idle iowait irq softirq ...
+    let busy = [0, 1, 2, 5, 6].map(|index| fields.get(index).copied());
+    let ticks = busy.into_iter().sum::<Option<f64>>()?;
+    Some(ticks / TICKS_PER_SECOND)
+}
