@@ -11,8 +11,9 @@
 //! | [`gather_rows`], [`sum_rows`] | each other's transposes, in a fixed order |
 //! | [`attend`] | logits, softmax over the incoming edges of each node, sum of their values |
 //! | [`steerable_linear`] | the channels of each irrep mixed, on packed rows |
+//! | [`activate`] | activations, vectorised |
 //! | [`grouped_layer_norm`] | normalization and rectifier in one pass |
-//! | [`grouped_linear`] | the linear maps of several radial networks side by side |
+//! | [`radial_layer`] | linear map, normalization and activation of radial networks side by side |
 //!
 //! # Backends
 //! With the feature `flex` (default) tensors of burn's CPU backend are read in place; those of
@@ -24,21 +25,28 @@
 //! Every sum has one owner and a fixed order; the same inputs on the same number of threads give the
 //! same bits.
 
+mod activation;
 mod composed;
 mod edges;
 mod host;
 mod ops;
 
+pub use activation::Activation;
 pub use edges::RowGroups;
 pub use host::attention::AttentionPlan;
 pub use host::convolution::Wanted;
-pub use host::norm::Rectifier;
+pub use host::grouped_norm::Rectifier;
+pub use host::radial::RadialWanted;
 pub use host::steerable_linear::{LinearMap, LinearPlan, LinearWanted};
+pub use ops::activation::{ActivationOps, activate};
 pub use ops::attention::{AttentionForm, AttentionInputs, AttentionOps, attend};
 pub use ops::convolution::{ConvolutionInputs, ConvolutionOps, convolve};
 pub use ops::geometry::{
     EdgeEnds, EdgeVectors, GeometryOps, edge_geometry, spherical_harmonics, vector_geometry,
 };
 pub use ops::linear::{LinearInputs, LinearOps, steerable_linear};
-pub use ops::radial::{LayerNormAffine, RadialOps, grouped_layer_norm, grouped_linear};
+pub use ops::radial::{
+    LayerNormAffine, RadialLayerInputs, RadialLayerOptions, RadialOps, grouped_layer_norm,
+    radial_layer,
+};
 pub use ops::rows::{RowOps, gather_rows, sum_rows};

@@ -47,7 +47,6 @@
 //!
 //! The crate has no features of its own: enable a backend on `burn`, or on the `steerable` facade.
 
-mod activation;
 mod basis;
 mod cutoff;
 mod envelope;
@@ -55,10 +54,10 @@ mod error;
 mod network;
 mod soft_step;
 
-pub use activation::Activation;
 pub use basis::{Ends, RadialBasis, RadialBasisConfig, RadialBasisKind, Range};
 pub use cutoff::Cutoff;
 pub use envelope::Envelope;
 pub use error::RadialError;
 pub use network::{Bias, RadialLayer, RadialNetwork, RadialNetworkConfig, RadialNorm};
 pub use soft_step::soft_unit_step;
+pub use steerable_kernels::Activation;

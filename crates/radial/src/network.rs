@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use steerable_kernels::{LayerNormAffine, Rectifier, grouped_layer_norm, grouped_linear};
+use steerable_kernels::{LayerNormAffine, RadialLayerInputs, RadialLayerOptions, radial_layer};
 
 use crate::{Activation, RadialError};
 
@@ -196,39 +196,28 @@ impl RadialNetwork {
             .enumerate()
             .fold(features, |x, (index, layer)| {
                 let groups = if index == 0 { 1 } else { self.networks };
-                self.normalise(layer, layer.linear(x, groups))
+                self.layer(layer, x, groups)
             })
     }
 
-    /// Normalization and activation of a layer's linear map.
-    fn normalise(&self, layer: &RadialLayer, x: Tensor<2>) -> Tensor<2> {
-        let (Some(gamma), Some(beta)) = (&layer.gamma, &layer.beta) else {
-            return self.activation.apply(x);
+    /// One layer, with its normalization and activation.
+    fn layer(&self, layer: &RadialLayer, x: Tensor<2>, groups: usize) -> Tensor<2> {
+        let [_, d_output] = layer.weight.dims();
+        let affine = layer.gamma.as_ref().zip(layer.beta.as_ref());
+        let inputs = RadialLayerInputs {
+            weight: layer.weight.val(),
+            bias: layer.bias.as_ref().map(Param::val),
+            affine: affine.map(|(gamma, beta)| LayerNormAffine {
+                gamma: gamma.val(),
+                beta: beta.val(),
+            }),
         };
-        let width = x.dims()[1] / self.networks;
-        let affine = LayerNormAffine {
-            gamma: gamma.val(),
-            beta: beta.val(),
+        let options = RadialLayerOptions {
+            groups,
+            norm_width: groups * d_output / self.networks,
+            epsilon: EPSILON,
+            activation: self.activation,
         };
-        match self.activation {
-            Activation::Relu => grouped_layer_norm(x, affine, width, EPSILON, Rectifier::Relu),
-            other => other.apply(grouped_layer_norm(
-                x,
-                affine,
-                width,
-                EPSILON,
-                Rectifier::None,
-            )),
-        }
-    }
-}
-
-impl RadialLayer {
-    fn linear(&self, x: Tensor<2>, groups: usize) -> Tensor<2> {
-        let bias = match &self.bias {
-            Some(bias) => bias.val(),
-            None => Tensor::zeros([0], (&x.device(), x.dtype())),
-        };
-        grouped_linear(x, self.weight.val(), bias, groups)
+        radial_layer(x, inputs, options)
     }
 }

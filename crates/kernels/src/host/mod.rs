@@ -2,14 +2,17 @@
 //!
 //! On `Flex` tensors are read in place; `NdArray`'s are copied.
 
+pub(crate) mod activation;
 pub(crate) mod attention;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod backends;
 pub(crate) mod convolution;
+pub(crate) mod elementary;
 mod geometry;
-pub(crate) mod linear;
+pub(crate) mod grouped_norm;
 pub(crate) mod matmul;
 pub(crate) mod norm;
+pub(crate) mod radial;
 pub(crate) mod real;
 pub(crate) mod segment;
 pub(crate) mod simd;

@@ -1,20 +1,12 @@
-//! Layer normalization, with or without a rectifier behind it, in one pass over memory.
+//! Layer normalization of rows that lie in the cache.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
-use super::real::{Real, axpy};
+use super::elementary::Elementary;
+use super::simd::{Instructions, Loop};
 
-/// Rows that one task normalises; fixed, so that the sums over rows have a fixed order.
-const ROWS: usize = 256;
-
-/// What follows the normalization.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rectifier {
-    /// Nothing.
-    None,
-    /// `max(x, 0)`.
-    Relu,
-}
+/// Partial sums of a sum over columns.
+const LANES: usize = 16;
 
 /// Normalization of each run of `width` columns; `gamma` and `beta` have one number per column.
 #[derive(Clone, Copy)]
@@ -23,146 +15,143 @@ pub(crate) struct LayerNorm<'a, T> {
     pub(crate) beta: &'a [T],
     pub(crate) width: usize,
     pub(crate) epsilon: T,
-    pub(crate) rectifier: Rectifier,
 }
 
-struct Moments<T> {
-    mean: T,
-    inverse_deviation: T,
-}
-
-impl<T: Real> LayerNorm<'_, T> {
-    fn columns(&self) -> usize {
-        self.gamma.len()
+impl<T: Elementary> LayerNorm<'_, T> {
+    /// Columns of the run with this number, counted through all rows.
+    #[inline(always)]
+    fn columns(&self, run: usize) -> Range<usize> {
+        let first = run * self.width % self.gamma.len();
+        first..first + self.width
     }
 
-    /// Whether the rectifier stops a value. A NaN passes, so that it shows.
+    /// Mean and inverse deviation.
     #[inline(always)]
-    fn blocks(&self, value: T) -> bool {
-        self.rectifier == Rectifier::Relu && value <= T::ZERO
-    }
-
-    #[inline(always)]
-    fn moments(&self, x: &[T]) -> Moments<T> {
+    fn moments(&self, x: &[T]) -> (T, T) {
         let scale = T::of(1.0 / self.width as f64);
-        let mean = sum(x.iter().copied()) * scale;
-        let variance = sum(x.iter().map(|&x| (x - mean) * (x - mean))) * scale;
-        Moments {
-            mean,
-            inverse_deviation: (variance + self.epsilon).recip_sqrt(),
-        }
+        let mean = sum([x], |[x]| x) * scale;
+        let variance = sum([x], |[x]| (x - mean) * (x - mean)) * scale;
+        (mean, (variance + self.epsilon).recip_sqrt())
     }
+}
 
-    pub(crate) fn forward(&self, x: &[T]) -> Vec<T> {
-        let mut out = vec![T::ZERO; x.len()];
-        let len = (ROWS * self.columns()).max(1);
-        out.par_chunks_mut(len)
-            .zip(x.par_chunks(len))
-            .for_each(|(out, x)| {
-                pulp::Arch::new().dispatch(|| self.forward_rows(x, out));
-            });
-        out
-    }
+/// `x = gamma (x - mean) / deviation + beta`.
+pub(crate) struct Normalise<'a, T> {
+    pub(crate) norm: LayerNorm<'a, T>,
+    pub(crate) x: &'a mut [T],
+}
+
+impl<T: Elementary> Loop for Normalise<'_, T> {
+    type Output = ();
 
     #[inline(always)]
-    fn forward_rows(&self, x: &[T], out: &mut [T]) {
-        let runs = self.columns() / self.width;
-        for (run, (x, out)) in x
-            .chunks_exact(self.width)
-            .zip(out.chunks_exact_mut(self.width))
-            .enumerate()
-        {
-            let columns = (run % runs) * self.width..(run % runs + 1) * self.width;
-            let Moments {
-                mean,
-                inverse_deviation,
-            } = self.moments(x);
-            let affine = self.gamma[columns.clone()].iter().zip(&self.beta[columns]);
-            for ((out, &x), (&gamma, &beta)) in out.iter_mut().zip(x).zip(affine) {
-                let value = gamma * ((x - mean) * inverse_deviation) + beta;
-                *out = if self.blocks(value) { T::ZERO } else { value };
-            }
-        }
-    }
-
-    /// Gradients to x, gamma and beta.
-    pub(crate) fn backward(&self, x: &[T], grad: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
-        let mut to_x = vec![T::ZERO; x.len()];
-        let columns = self.columns();
-        let len = (ROWS * columns).max(1);
-        let parts: Vec<(Vec<T>, Vec<T>)> = to_x
-            .par_chunks_mut(len)
-            .zip(x.par_chunks(len).zip(grad.par_chunks(len)))
-            .map(|(to_x, (x, grad))| {
-                let (mut to_gamma, mut to_beta) = (vec![T::ZERO; columns], vec![T::ZERO; columns]);
-                pulp::Arch::new().dispatch(|| {
-                    self.backward_rows(x, grad, to_x, &mut to_gamma, &mut to_beta);
-                });
-                (to_gamma, to_beta)
-            })
-            .collect();
-        let (mut to_gamma, mut to_beta) = (vec![T::ZERO; columns], vec![T::ZERO; columns]);
-        for (gamma, beta) in parts {
-            axpy(&mut to_gamma, T::ONE, &gamma);
-            axpy(&mut to_beta, T::ONE, &beta);
-        }
-        (to_x, to_gamma, to_beta)
-    }
-
-    #[inline(always)]
-    fn backward_rows(
-        &self,
-        x: &[T],
-        grad: &[T],
-        to_x: &mut [T],
-        to_gamma: &mut [T],
-        to_beta: &mut [T],
-    ) {
-        let width = self.width;
-        let runs = self.columns() / width;
-        let scale = T::of(1.0 / width as f64);
-        for (run, ((x, grad), to_x)) in x
-            .chunks_exact(width)
-            .zip(grad.chunks_exact(width))
-            .zip(to_x.chunks_exact_mut(width))
-            .enumerate()
-        {
-            let columns = (run % runs) * width..(run % runs + 1) * width;
-            let Moments {
-                mean,
-                inverse_deviation,
-            } = self.moments(x);
-            let (gamma, beta) = (&self.gamma[columns.clone()], &self.beta[columns.clone()]);
-            let (to_gamma, to_beta) = (&mut to_gamma[columns.clone()], &mut to_beta[columns]);
-            // First the gradient to the normalised values, kept in `to_x`.
-            for c in 0..width {
-                let normal = (x[c] - mean) * inverse_deviation;
-                let blocked = self.blocks(gamma[c] * normal + beta[c]);
-                let passed = if blocked { T::ZERO } else { grad[c] };
-                to_gamma[c] += passed * normal;
-                to_beta[c] += passed;
-                to_x[c] = passed * gamma[c];
-            }
-            let mean_gradient = sum(to_x.iter().copied()) * scale;
-            let projection = sum(to_x
-                .iter()
-                .zip(x)
-                .map(|(&g, &x)| g * ((x - mean) * inverse_deviation)))
-                * scale;
-            for c in 0..width {
-                let normal = (x[c] - mean) * inverse_deviation;
-                to_x[c] = inverse_deviation * (to_x[c] - mean_gradient - normal * projection);
+    fn run<I: Instructions>(self) {
+        let Self { norm, x } = self;
+        for (run, x) in x.chunks_exact_mut(norm.width).enumerate() {
+            let columns = norm.columns(run);
+            let (gamma, beta) = (&norm.gamma[columns.clone()], &norm.beta[columns]);
+            let (mean, inverse_deviation) = norm.moments(x);
+            for ((x, &gamma), &beta) in x.iter_mut().zip(gamma).zip(beta) {
+                *x = I::multiply_add(gamma, (*x - mean) * inverse_deviation, beta);
             }
         }
     }
 }
 
-/// Sum in eight fixed lanes.
-#[inline(always)]
-fn sum<T: Real>(values: impl Iterator<Item = T>) -> T {
-    let mut lanes = [T::ZERO; 8];
-    for (i, value) in values.enumerate() {
-        lanes[i % 8] += value;
+/// As [`Normalise`], and what the backward pass reads.
+pub(crate) struct NormaliseAndKeep<'a, T> {
+    pub(crate) norm: LayerNorm<'a, T>,
+    /// The input; becomes `(x - mean) / deviation`.
+    pub(crate) normal: &'a mut [T],
+    /// Becomes `1 / deviation` of each run.
+    pub(crate) inverse_deviations: &'a mut [T],
+    /// Becomes `gamma normal + beta`.
+    pub(crate) out: &'a mut [T],
+}
+
+impl<T: Elementary> Loop for NormaliseAndKeep<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        let norm = self.norm;
+        let runs = self.normal.chunks_exact_mut(norm.width);
+        let runs = runs.zip(self.out.chunks_exact_mut(norm.width));
+        for (run, ((x, out), kept)) in runs.zip(self.inverse_deviations).enumerate() {
+            let columns = norm.columns(run);
+            let (gamma, beta) = (&norm.gamma[columns.clone()], &norm.beta[columns]);
+            let (mean, inverse_deviation) = norm.moments(x);
+            *kept = inverse_deviation;
+            for (((x, out), &gamma), &beta) in x.iter_mut().zip(out).zip(gamma).zip(beta) {
+                *x = (*x - mean) * inverse_deviation;
+                *out = I::multiply_add(gamma, *x, beta);
+            }
+        }
     }
-    lanes.into_iter().fold(T::ZERO, |sum, lane| sum + lane)
+}
+
+/// The transpose of the derivative of [`Normalise`].
+pub(crate) struct PullBack<'a, T> {
+    pub(crate) norm: LayerNorm<'a, T>,
+    pub(crate) normal: &'a [T],
+    pub(crate) inverse_deviations: &'a [T],
+    /// The gradient to the output; becomes that to the input.
+    pub(crate) gradient: &'a mut [T],
+    /// Is added to.
+    pub(crate) to_gamma: &'a mut [T],
+    /// Is added to.
+    pub(crate) to_beta: &'a mut [T],
+}
+
+impl<T: Elementary> Loop for PullBack<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        let norm = self.norm;
+        let scale = T::of(1.0 / norm.width as f64);
+        let runs = self.gradient.chunks_exact_mut(norm.width);
+        let runs = runs.zip(self.normal.chunks_exact(norm.width));
+        for (run, ((gradient, normal), &kept)) in runs.zip(self.inverse_deviations).enumerate() {
+            let columns = norm.columns(run);
+            let to_gamma = self.to_gamma[columns.clone()].iter_mut();
+            let to_affine = to_gamma.zip(&mut self.to_beta[columns.clone()]);
+            let affine = to_affine.zip(&norm.gamma[columns]);
+            for ((gradient, &normal), ((to_gamma, to_beta), &gamma)) in
+                gradient.iter_mut().zip(normal).zip(affine)
+            {
+                *to_gamma = I::multiply_add(*gradient, normal, *to_gamma);
+                *to_beta += *gradient;
+                *gradient = *gradient * gamma;
+            }
+            let mean = sum([gradient], |[g]| g) * scale;
+            let projection = sum([gradient, normal], |[g, normal]| g * normal) * scale;
+            for (gradient, &normal) in gradient.iter_mut().zip(normal) {
+                *gradient = kept * I::multiply_add(-normal, projection, *gradient - mean);
+            }
+        }
+    }
+}
+
+/// The sum of a function of `N` vectors of the same length, column by column, in a fixed order.
+#[inline(always)]
+fn sum<T: Elementary, const N: usize>(vectors: [&[T]; N], function: impl Fn([T; N]) -> T) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let chunks = vectors.map(|vector| vector.as_chunks::<LANES>());
+    for i in 0..chunks[0].0.len() {
+        for lane in 0..LANES {
+            lanes[lane] += function(chunks.map(|(whole, _)| whole[i][lane]));
+        }
+    }
+    for lane in 0..chunks[0].1.len() {
+        lanes[lane] += function(chunks.map(|(_, rest)| rest[lane]));
+    }
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+    }
+    lanes[0]
 }

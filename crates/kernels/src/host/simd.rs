@@ -23,7 +23,7 @@ impl Instructions for Fused {
 }
 
 /// Rounded twice.
-struct Separate;
+pub(super) struct Separate;
 
 impl Instructions for Separate {
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! The operations, one file for each family: the function on tensors, the trait that burn's backends
 //! implement, and the backward pass.
 
+pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod convolution;
 pub(crate) mod geometry;

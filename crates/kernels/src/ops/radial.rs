@@ -9,8 +9,11 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::{register, same_dtype, with_real};
-use crate::host::linear::GroupedLinear;
-use crate::host::norm::{LayerNorm, Rectifier};
+use crate::Activation;
+use crate::host::elementary::Elementary;
+use crate::host::grouped_norm::{self, Rectifier};
+use crate::host::norm::LayerNorm;
+use crate::host::radial::{RadialLayer, RadialWanted};
 use crate::host::{HostTensor, upload};
 
 /// The numbers of a layer normalization.
@@ -59,40 +62,99 @@ pub fn grouped_layer_norm(
     ))
 }
 
-/// Several linear maps side by side: `out[:, g] = x[:, g] weight[g] + bias[g]`.
+/// The parameters of one layer of radial networks that stand side by side.
+#[derive(Clone, Debug)]
+pub struct RadialLayerInputs {
+    /// `[groups * d_input, d_output]`, the maps stacked.
+    pub weight: Tensor<2>,
+    /// `[groups * d_output]`.
+    pub bias: Option<Tensor<1>>,
+    /// `[groups * d_output]` each.
+    pub affine: Option<LayerNormAffine>,
+}
+
+/// What a radial layer computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RadialLayerOptions {
+    /// Linear maps side by side, each from its own columns of the input to its own of the output.
+    pub groups: usize,
+    /// Columns that are normalised together, if there is a normalization.
+    pub norm_width: usize,
+    /// Added to their variance.
+    pub epsilon: f64,
+    /// What is applied last.
+    pub activation: Activation,
+}
+
+/// `activation(norm(x[:, g] weight[g] + bias[g]))` for `groups` linear maps side by side, in one pass
+/// over tiles of rows; `norm` is that of [`grouped_layer_norm`], or nothing.
+///
+/// The backward pass keeps x and the parameters and forms the rest again.
 ///
 /// # Shapes
 /// - x: `[E, groups * d_input]`
-/// - weight: `[groups * d_input, d_output]`, the maps stacked
-/// - bias: `[groups * d_output]`, or `[0]` for none
 /// - output: `[E, groups * d_output]`
-pub fn grouped_linear(
+pub fn radial_layer(
     x: Tensor<2>,
-    weight: Tensor<2>,
-    bias: Tensor<1>,
-    groups: usize,
+    inputs: RadialLayerInputs,
+    options: RadialLayerOptions,
 ) -> Tensor<2> {
-    same_dtype("grouped_linear", [x.dtype(), weight.dtype(), bias.dtype()]);
+    let RadialLayerInputs {
+        weight,
+        bias,
+        affine,
+    } = inputs;
+    let RadialLayerOptions {
+        groups, norm_width, ..
+    } = options;
     let [rows, d_output] = weight.dims();
+    let columns = x.dims()[1];
     assert!(
-        groups > 0 && rows == x.dims()[1] && rows % groups == 0,
-        "grouped_linear: {} columns, {rows} rows of weights, {groups} groups",
-        x.dims()[1]
+        groups > 0 && rows == columns && rows % groups == 0,
+        "radial_layer: {columns} columns, {rows} rows of weights, {groups} groups"
     );
-    let bias_len = bias.dims()[0];
-    assert!(
-        bias_len == 0 || bias_len == groups * d_output,
-        "grouped_linear: {bias_len} biases"
+    let columns = groups * d_output;
+    let none = || Tensor::zeros([0], (&x.device(), x.dtype()));
+    if let Some(bias) = &bias {
+        assert_eq!(bias.dims(), [columns], "radial_layer: number of biases");
+    }
+    let (gamma, beta) = match affine {
+        None => (none(), none()),
+        Some(LayerNormAffine { gamma, beta }) => {
+            assert!(
+                norm_width > 0 && columns.is_multiple_of(norm_width),
+                "radial_layer: {columns} columns in runs of {norm_width}"
+            );
+            assert_eq!(
+                [gamma.dims()[0], beta.dims()[0]],
+                [columns; 2],
+                "radial_layer: affine sizes"
+            );
+            (gamma, beta)
+        }
+    };
+    let bias = bias.unwrap_or_else(none);
+    same_dtype(
+        "radial_layer",
+        [
+            x.dtype(),
+            weight.dtype(),
+            bias.dtype(),
+            gamma.dtype(),
+            beta.dtype(),
+        ],
     );
-    Tensor::from_dispatch(Dispatch::grouped_linear(
+    Tensor::from_dispatch(Dispatch::radial_layer(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-        groups,
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        options,
     ))
 }
 
-/// Linear maps and layer normalizations of radial networks.
+/// The layers of radial networks, and layer normalization by itself.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -117,9 +179,9 @@ pub trait RadialOps: Backend {
                 beta: beta.as_slice(),
                 width,
                 epsilon: epsilon as T,
-                rectifier,
             };
-            upload::<Self, T>(layer.forward(x.as_slice()), shape, &device)
+            let out = grouped_norm::forward(layer, rectifier, x.as_slice());
+            upload::<Self, T>(out, shape, &device)
         })
     }
 
@@ -142,9 +204,9 @@ pub trait RadialOps: Backend {
                 beta: beta.as_slice(),
                 width,
                 epsilon: epsilon as T,
-                rectifier,
             };
-            let (to_x, to_gamma, to_beta) = layer.backward(x.as_slice(), grad.as_slice());
+            let (to_x, to_gamma, to_beta) =
+                grouped_norm::backward(layer, rectifier, x.as_slice(), grad.as_slice());
             (
                 upload::<Self, T>(to_x, shape, &device),
                 upload::<Self, T>(to_gamma, [columns], &device),
@@ -153,47 +215,92 @@ pub trait RadialOps: Backend {
         })
     }
 
-    /// `groups` linear maps side by side: `[E, groups * d_input]` to `[E, groups * d_output]`.
-    fn grouped_linear(
+    /// One layer, see [`crate::radial_layer`]. An empty `bias` is none, an empty `gamma` no
+    /// normalization.
+    fn radial_layer(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        groups: usize,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: RadialLayerOptions,
     ) -> FloatTensor<Self> {
-        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-        let (d_input, d_output) = (weight.shape()[0] / groups, weight.shape()[1]);
-        let [x, weight, bias] = [x, weight, bias].map(HostTensor::float::<Self>);
-        with_real!("grouped_linear", dtype, T => {
-            let (weight, bias) = (weight.as_slice(), bias.as_slice());
-            let layer = GroupedLinear::<T> { groups, d_input, d_output, weight, bias };
-            let out = layer.forward(x.as_slice(), shape[0]);
-            upload::<Self, T>(out, [shape[0], groups * d_output], &device)
+        let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
+        let d_output = weight.shape()[1];
+        let tensors = [x, weight, bias, gamma, beta].map(HostTensor::float::<Self>);
+        with_real!("radial_layer", dtype, T => {
+            let out = layer::<T>(&tensors, rows, d_output, options).forward();
+            upload::<Self, T>(out, [rows, options.groups * d_output], &device)
         })
     }
 
-    /// Gradients of [`Self::grouped_linear`] to x, weight and bias.
-    fn grouped_linear_backward(
+    /// Gradients of [`Self::radial_layer`] to x, weight, bias, gamma and beta. Those that are not
+    /// wanted come back with no rows (x) or zero.
+    #[allow(
+        clippy::too_many_arguments,
+        clippy::type_complexity,
+        reason = "a backend operation takes and gives plain tensors"
+    )]
+    fn radial_layer_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        groups: usize,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-        let (weight_shape, bias_shape) = (weight.shape(), bias.shape());
-        let (d_input, d_output) = (weight_shape[0] / groups, weight_shape[1]);
-        let [grad, x, weight, bias] = [grad, x, weight, bias].map(HostTensor::float::<Self>);
-        with_real!("grouped_linear", dtype, T => {
-            let (weight, bias) = (weight.as_slice(), bias.as_slice());
-            let layer = GroupedLinear::<T> { groups, d_input, d_output, weight, bias };
-            let (to_x, to_weight, to_bias) =
-                layer.backward(x.as_slice(), grad.as_slice(), shape[0]);
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: RadialLayerOptions,
+        wanted: RadialWanted,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        let (device, dtype, [rows, columns]) = (x.device(), x.dtype(), x.shape().dims());
+        let [weight_shape, bias_shape, affine_shape] = [&weight, &bias, &gamma].map(|t| t.shape());
+        let d_output = weight_shape[1];
+        let grad = HostTensor::float::<Self>(grad);
+        let tensors = [x, weight, bias, gamma, beta].map(HostTensor::float::<Self>);
+        with_real!("radial_layer", dtype, T => {
+            let layer = layer::<T>(&tensors, rows, d_output, options);
+            let (to_x, to) = layer.backward(grad.as_slice(), wanted);
+            let rows = if wanted.input { rows } else { 0 };
             (
-                upload::<Self, T>(to_x, shape, &device),
-                upload::<Self, T>(to_weight, weight_shape, &device),
-                upload::<Self, T>(to_bias, bias_shape, &device),
+                upload::<Self, T>(to_x, [rows, columns], &device),
+                upload::<Self, T>(to.weight, weight_shape, &device),
+                upload::<Self, T>(to.bias, bias_shape, &device),
+                upload::<Self, T>(to.gamma, affine_shape.clone(), &device),
+                upload::<Self, T>(to.beta, affine_shape, &device),
             )
         })
+    }
+}
+
+/// The host layer of x, weight, bias, gamma and beta.
+fn layer<T: Elementary>(
+    [x, weight, bias, gamma, beta]: &[HostTensor; 5],
+    rows: usize,
+    d_output: usize,
+    options: RadialLayerOptions,
+) -> RadialLayer<'_, T> {
+    let (weight, gamma) = (weight.as_slice::<T>(), gamma.as_slice::<T>());
+    let x = x.as_slice::<T>();
+    RadialLayer {
+        x,
+        rows,
+        groups: options.groups,
+        d_input: x.len() / (rows * options.groups).max(1),
+        d_output,
+        weight,
+        bias: bias.as_slice(),
+        norm: (!gamma.is_empty()).then(|| LayerNorm {
+            gamma,
+            beta: beta.as_slice(),
+            width: options.norm_width,
+            epsilon: T::of(options.epsilon),
+        }),
+        activation: options.activation,
     }
 }
 
@@ -229,22 +336,25 @@ impl<B: Backend + RadialOps, C: CheckpointStrategy> RadialOps for Autodiff<B, C>
         }
     }
 
-    fn grouped_linear(
+    fn radial_layer(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        groups: usize,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        options: RadialLayerOptions,
     ) -> FloatTensor<Self> {
-        let nodes = [x.node(), weight.node(), bias.node()];
-        let inputs = [x, weight, bias].map(|tensor| tensor.into_primitive());
-        let [x, weight, bias] = inputs.clone();
-        let out = B::grouped_linear(x, weight, bias, groups);
-        match GroupedLinearBackward
+        let tensors = [x, weight, bias, gamma, beta];
+        let nodes = tensors.each_ref().map(|tensor| tensor.node());
+        let inputs = tensors.map(|tensor| tensor.into_primitive());
+        let [x, weight, bias, gamma, beta] = inputs.clone();
+        let out = B::radial_layer(x, weight, bias, gamma, beta, options);
+        match RadialLayerBackward
             .prepare::<C>(nodes)
             .compute_bound()
             .stateful()
         {
-            OpsKind::Tracked(prep) => prep.finish((inputs, groups), out),
+            OpsKind::Tracked(prep) => prep.finish((inputs, options), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
         }
     }
@@ -266,15 +376,24 @@ impl<B: Backend + RadialOps> Backward<B, 3> for LayerNormBackward {
 }
 
 #[derive(Debug)]
-struct GroupedLinearBackward;
+struct RadialLayerBackward;
 
-impl<B: Backend + RadialOps> Backward<B, 3> for GroupedLinearBackward {
-    type State = ([FloatTensor<B>; 3], usize);
+impl<B: Backend + RadialOps> Backward<B, 5> for RadialLayerBackward {
+    type State = ([FloatTensor<B>; 5], RadialLayerOptions);
 
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<B>(&ops.node);
-        let ([x, weight, bias], groups) = ops.state;
-        let (to_x, to_weight, to_bias) = B::grouped_linear_backward(grad, x, weight, bias, groups);
-        register!(grads, ops.parents, [to_x, to_weight, to_bias]);
+        let ([x, weight, bias, gamma, beta], options) = ops.state;
+        let wanted = RadialWanted {
+            input: ops.parents[0].is_some(),
+            parameters: ops.parents[1..].iter().any(Option::is_some),
+        };
+        let (to_x, to_weight, to_bias, to_gamma, to_beta) =
+            B::radial_layer_backward(grad, x, weight, bias, gamma, beta, options, wanted);
+        register!(
+            grads,
+            ops.parents,
+            [to_x, to_weight, to_bias, to_gamma, to_beta]
+        );
     }
 }

@@ -7,9 +7,10 @@ use burn::tensor::{Device, Tensor};
 use steerable_harmonics::Normalization;
 use steerable_harmonics::plan::RadialSharing;
 use steerable_kernels::{
-    AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, LayerNormAffine, LinearInputs,
-    LinearPlan, Rectifier, RowGroups, attend, convolve, edge_geometry, gather_rows,
-    grouped_layer_norm, grouped_linear, spherical_harmonics, steerable_linear, sum_rows,
+    Activation, AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, LayerNormAffine,
+    LinearInputs, LinearPlan, RadialLayerInputs, RadialLayerOptions, Rectifier, RowGroups, attend,
+    convolve, edge_geometry, gather_rows, grouped_layer_norm, radial_layer, spherical_harmonics,
+    steerable_linear, sum_rows,
 };
 
 use crate::convolution::full_plan;
@@ -197,10 +198,39 @@ fn per_row_operations_refuse_wrong_shapes() {
     };
     refuses(&["grouped_layer_norm", "6", "4"], || norm(6, 6, 4));
     refuses(&["grouped_layer_norm", "6", "5"], || norm(6, 5, 3));
-    refuses(&["grouped_linear", "5", "6"], || {
-        grouped_linear(zeros([2, 5]), zeros([6, 1]), flat(0), 2)
+}
+
+#[test]
+fn radial_layer_refuses_wrong_shapes() {
+    let layer = |columns, rows, bias, affine: usize, norm_width| {
+        let inputs = RadialLayerInputs {
+            weight: zeros([rows, 2]),
+            bias: Some(flat(bias)),
+            affine: Some(LayerNormAffine {
+                gamma: flat(affine),
+                beta: flat(4),
+            }),
+        };
+        let options = RadialLayerOptions {
+            groups: 2,
+            norm_width,
+            epsilon: 1e-5,
+            activation: Activation::Relu,
+        };
+        radial_layer(zeros([3, columns]), inputs, options)
+    };
+    layer(6, 6, 4, 4, 2);
+    refuses(&["radial_layer", "5 columns", "6 rows"], || {
+        layer(5, 6, 4, 4, 2)
     });
-    refuses(&["grouped_linear", "3 biases"], || {
-        grouped_linear(zeros([2, 6]), zeros([6, 1]), flat(3), 2)
+    refuses(&["radial_layer", "5 rows", "2 groups"], || {
+        layer(5, 5, 4, 4, 2)
+    });
+    refuses(&["radial_layer", "biases", "[3]", "[4]"], || {
+        layer(6, 6, 3, 4, 2)
+    });
+    refuses(&["radial_layer", "4", "runs of 3"], || layer(6, 6, 4, 4, 3));
+    refuses(&["radial_layer", "affine", "[5, 4]"], || {
+        layer(6, 6, 4, 5, 2)
     });
 }

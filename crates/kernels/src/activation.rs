@@ -1,9 +1,11 @@
 //! Activations on scalars, with the factor that keeps their second moment.
 
-use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI, SQRT_2};
+use std::f64::consts::{LN_2, PI, SQRT_2};
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+
+use crate::activate;
 
 /// A function applied to every scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,14 +41,7 @@ impl Activation {
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Identity => x,
-            Self::Relu => activation::relu(x),
-            Self::Silu => activation::silu(x),
-            Self::Gelu => gelu(x),
-            Self::Tanh => x.tanh(),
-            Self::Sigmoid => activation::sigmoid(x),
-            Self::Softplus => activation::softplus(x, 1.0),
-            Self::ShiftedSoftplus => activation::softplus(x, 1.0).sub_scalar(LN_2),
-            Self::Abs => x.abs(),
+            _ => activate(x, self),
         }
     }
 
@@ -71,18 +66,6 @@ impl Activation {
         };
         second_moment.sqrt().recip()
     }
-}
-
-/// Written out because the default backward pass of burn's own `gelu`, which the GPU backends use,
-/// is the derivative of the tanh approximation: off by up to 9e-4.
-fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let cumulative = x
-        .clone()
-        .mul_scalar(FRAC_1_SQRT_2)
-        .erf()
-        .add_scalar(1.0)
-        .mul_scalar(0.5);
-    x.mul(cumulative)
 }
 
 fn sigmoid(z: f64) -> f64 {
