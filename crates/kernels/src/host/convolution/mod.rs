@@ -296,7 +296,7 @@ impl<'a, T: Real> Convolution<'a, T> {
         let mut hidden = sized(wanted.hidden, self.hidden.len());
 
         let program = self.program(order);
-        let packed = PackedWeight::new(self, &program.groups);
+        let packed = PackedWeight::transposed(self, &program.groups);
         let threads = self.threads();
         let mut workers: Vec<Worker<T>> = (0..threads)
             .map(|_| Worker::new(self, &program, Some(wanted)))

@@ -39,6 +39,29 @@ impl<T: Real> PackedWeight<T> {
         packed
     }
 
+    /// For the backward pass: `[path, c_out, c_in, hidden]` for each pair.
+    pub(crate) fn transposed(convolution: &Convolution<'_, T>, groups: &[Group<'_, T>]) -> Self {
+        let mut packed = Self::zeros(convolution, groups);
+        let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
+        for (group, pair) in members(groups) {
+            let (mul, channels) = (group.input.mul, pair.output.mul);
+            for path in 0..group.paths.len() {
+                let columns = group.columns(pair, path);
+                let to = &mut packed.0[columns.start * hidden..columns.end * hidden];
+                for c_in in 0..mul {
+                    let first = columns.start + c_in * channels;
+                    for c_out in 0..channels {
+                        let to = &mut to[(c_out * mul + c_in) * hidden..][..hidden];
+                        for (h, to) in to.iter_mut().enumerate() {
+                            *to = convolution.weight[h * all + first + c_out];
+                        }
+                    }
+                }
+            }
+        }
+        packed
+    }
+
     pub(crate) fn zeros(convolution: &Convolution<'_, T>, groups: &[Group<'_, T>]) -> Self {
         let end = members(groups).map(|(_, pair)| pair.weights.end).max();
         Self(vec![T::ZERO; end.unwrap_or(0) * convolution.hidden_width])
@@ -139,12 +162,24 @@ impl<'a, T: Real> Job<'a, T> {
         self.segments.len() * self.group.components
     }
 
-    /// `[(c_in, hidden), c_out]` of a path.
+    /// `[(c_in, hidden), c_out]` of a path, where the weights were packed for the forward pass.
     fn weight_of(&self, pair: &Pair, path: usize) -> Matrix<'a, T> {
         let (hidden, channels) = (self.hidden_width(), pair.output.mul);
         let first = self.group.columns(pair, path).start * hidden;
         let rows = self.mul() * hidden;
         Matrix::new(&self.packed.as_slice()[first..], rows, channels, channels)
+    }
+
+    /// `[c_out, (c_in, hidden)]` of a path, where the weights were packed for the backward pass.
+    fn transposed_weight_of(&self, pair: &Pair, path: usize) -> Matrix<'a, T> {
+        let columns = self.mul() * self.hidden_width();
+        let first = self.group.columns(pair, path).start * self.hidden_width();
+        Matrix::new(
+            &self.packed.as_slice()[first..],
+            pair.output.mul,
+            columns,
+            columns,
+        )
     }
 
     /// `[c_in, c_out]` of a path's bias.
@@ -248,7 +283,7 @@ impl<T: Real> RowSums<T> {
                     0 => set_product,
                     _ => add_product,
                 };
-                let weight = job.weight_of(pair, index).transposed();
+                let weight = job.transposed_weight_of(pair, index);
                 product(&mut self.to_sums, coupled, grad, weight);
                 if let Some(bias) = job.bias_of(pair, index) {
                     product(&mut self.to_plain_sums, mul, grad, bias.transposed());
