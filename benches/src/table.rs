@@ -116,9 +116,14 @@ impl Row {
         let line: Value = serde_json::from_slice(&output.stdout)?;
         let number = |name: &str| line[name].as_f64();
         let memory = number("rss_peak_mb").zip(number("rss_import_mb"));
+        let noisy = if line["noisy"] == true {
+            " (noisy)"
+        } else {
+            ""
+        };
         let cell = |value: Option<f64>| value.map_or("-".to_owned(), significant);
         Ok(format!(
-            "| {} {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} {} | {} | {} | {}{noisy} | {} | {} | {} | {} | {} |",
             self.workload,
             self.what,
             self.mode,

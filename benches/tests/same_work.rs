@@ -8,8 +8,8 @@ use steerable::irreps::Irreps;
 use steerable_benches::workload::{ChannelWise, Full, Mode, Name, Qm9, Rotations, build};
 
 /// The note of a workload of `mode` that has run one step.
-fn note_after_a_step(name: Name, mode: Mode, params: Value) -> Map<String, Value> {
-    let mut work = build(name, mode, &params).expect("such a workload exists");
+fn note_after_a_step(name: Name, mode: Mode, params: &Value) -> Map<String, Value> {
+    let mut work = build(name, mode, params).expect("such a workload exists");
     (work.step)();
     work.note
 }
@@ -44,7 +44,7 @@ fn the_channel_wise_convolution_has_the_others_paths_and_weights() {
 
 #[test]
 fn the_channel_wise_convolution_counts_the_others_operations() {
-    let note = note_after_a_step(Name::W2, Mode::Forward, json!({ "N": 1000, "k": 32 }));
+    let note = note_after_a_step(Name::W2, Mode::Forward, &json!({ "N": 1000, "k": 32 }));
     assert_eq!(number(&note, "E"), 32_000.0);
     assert!((number(&note, "mlp_gflop") - 2.261).abs() < 5e-4);
 }
@@ -58,7 +58,7 @@ fn the_full_convolution_is_nvidias() {
     let radial = (32 + 32 + 64) + (32 * 32 + 32 + 64);
     assert_eq!(layer.num_params(), radial + 32 * 45_056);
 
-    let note = note_after_a_step(Name::W3, Mode::Forward, json!({ "N": 512, "k": 16 }));
+    let note = note_after_a_step(Name::W3, Mode::Forward, &json!({ "N": 512, "k": 16 }));
     assert_eq!(number(&note, "E"), 8192.0);
     assert!((number(&note, "gflop") - 27.836).abs() < 5e-4);
     assert!((number(&note, "gflop_radial") - 23.64).abs() < 5e-4);
@@ -67,11 +67,11 @@ fn the_full_convolution_is_nvidias() {
 #[test]
 fn the_qm9_model_has_nvidias_parameters_and_edges() {
     assert_eq!(Qm9::model(&Device::flex()).num_params(), 9_304_321);
-    let note = note_after_a_step(Name::W4, Mode::Forward, json!({}));
+    let note = note_after_a_step(Name::W4, Mode::Forward, &json!({}));
     assert_eq!(number(&note, "E"), 640.0);
     assert_eq!(number(&note, "nodes"), 288.0);
     let full = json!({ "mol": 4, "graph": "full" });
-    let note = note_after_a_step(Name::W4, Mode::Forward, full);
+    let note = note_after_a_step(Name::W4, Mode::Forward, &full);
     assert_eq!(number(&note, "E"), 1224.0);
 }
 
@@ -88,7 +88,7 @@ fn backward_steps_reach_every_input_and_weight() {
         (Name::W3, json!({ "N": 20, "k": 4, "ch": 3, "D": 3 })),
     ];
     for (name, params) in small {
-        note_after_a_step(name, Mode::ForwardAndBackward, params);
+        note_after_a_step(name, Mode::ForwardAndBackward, &params);
     }
 }
 
