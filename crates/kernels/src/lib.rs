@@ -12,6 +12,9 @@
 //! | [`attend`] | logits, softmax over the incoming edges of each node, sum of their values |
 //! | [`steerable_linear`] | the channels of each irrep mixed, on packed rows |
 //! | [`activate`] | activations, vectorised |
+//! | [`norm_nonlinearity`], [`gate`] | non-linearities that commute with rotations |
+//! | [`equivariant_layer_norm`] | normalization that commutes with rotations |
+//! | [`activate`] | activations, vectorised |
 //! | [`grouped_layer_norm`] | normalization and rectifier in one pass |
 //! | [`radial_layer`] | linear map, normalization and activation of radial networks side by side |
 //!
@@ -35,16 +38,21 @@ pub use activation::Activation;
 pub use edges::RowGroups;
 pub use host::attention::AttentionPlan;
 pub use host::convolution::Wanted;
+pub use host::gate::{GatePlan, ScaledActivation};
 pub use host::grouped_norm::Rectifier;
+pub use host::norm_nonlinearity::NormNonlinearityOptions;
+pub use host::norm_plan::{NormBlock, NormPlan};
 pub use host::radial::RadialWanted;
 pub use host::steerable_linear::{LinearMap, LinearPlan, LinearWanted};
 pub use ops::activation::{ActivationOps, activate};
 pub use ops::attention::{AttentionForm, AttentionInputs, AttentionOps, attend};
 pub use ops::convolution::{ConvolutionInputs, ConvolutionOps, convolve};
+pub use ops::gate::{GateOps, gate};
 pub use ops::geometry::{
     EdgeEnds, EdgeVectors, GeometryOps, edge_geometry, spherical_harmonics, vector_geometry,
 };
 pub use ops::linear::{LinearInputs, LinearOps, steerable_linear};
+pub use ops::norm::{NormAffine, NormOps, equivariant_layer_norm, norm_nonlinearity};
 pub use ops::radial::{
     LayerNormAffine, RadialLayerInputs, RadialLayerOptions, RadialOps, grouped_layer_norm,
     radial_layer,

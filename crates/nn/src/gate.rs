@@ -1,9 +1,12 @@
 //! Gated non-linearity: scalars are activated, and some of them scale the rest.
 
+use std::sync::Arc;
+
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use steerable_irreps::{Irrep, Irreps, MulIrrep, Parity};
+use steerable_kernels::{GatePlan, ScaledActivation, gate};
 use steerable_radial::Activation;
 
 use crate::Features;
@@ -58,11 +61,11 @@ pub enum ActivationScale {
 #[derive(Module, Debug)]
 pub struct Gate {
     #[module(skip)]
-    config: GateConfig,
-    #[module(skip)]
     irreps_in: Irreps,
     #[module(skip)]
     irreps_out: Irreps,
+    #[module(skip)]
+    plan: Arc<GatePlan>,
 }
 
 impl GateConfig {
@@ -105,7 +108,7 @@ impl GateConfig {
         Ok(Gate {
             irreps_in: concat(&concat(&self.scalars, &gates), &self.gated),
             irreps_out: concat(&self.scalars, &self.gated),
-            config: self.clone(),
+            plan: Arc::new(self.plan()),
         })
     }
 
@@ -116,6 +119,30 @@ impl GateConfig {
     #[track_caller]
     pub fn init(&self, device: &Device) -> Gate {
         expect_built(self.try_init(device))
+    }
+
+    fn plan(&self) -> GatePlan {
+        let (even, odd, gates) = match self.scale {
+            ActivationScale::Given { even, odd, gates } => (even, odd, gates),
+            _ => (1.0, 1.0, 1.0),
+        };
+        let scaled = |activation: Activation, given| ScaledActivation {
+            activation,
+            scale: match self.scale {
+                ActivationScale::SecondMoment => activation.second_moment_scale(),
+                _ => given,
+            },
+        };
+        let activations: Vec<ScaledActivation> = self
+            .scalars
+            .iter()
+            .map(|block| match block.irrep.parity() {
+                Some(Parity::Odd) => scaled(self.odd_activation, odd),
+                _ => scaled(self.activation, even),
+            })
+            .collect();
+        let gate = scaled(self.gate_activation, gates);
+        GatePlan::new(&self.scalars, &self.gated, &activations, gate)
     }
 }
 
@@ -137,47 +164,6 @@ impl Gate {
     #[track_caller]
     pub fn forward(&self, features: &Features) -> Features {
         expect_irreps("Gate", &self.irreps_in, features);
-        let GateConfig {
-            scalars,
-            gated,
-            activation,
-            odd_activation,
-            gate_activation,
-            scale,
-        } = &self.config;
-        let scale_of = |activation: Activation, given: f64| match scale {
-            ActivationScale::None => 1.0,
-            ActivationScale::SecondMoment => activation.second_moment_scale(),
-            ActivationScale::Given { .. } => given,
-        };
-        let (even, odd, gate) = match scale {
-            ActivationScale::Given { even, odd, gates } => (*even, *odd, *gates),
-            _ => (1.0, 1.0, 1.0),
-        };
-        let mut out: Vec<Tensor<3>> = scalars
-            .iter()
-            .enumerate()
-            .map(|(index, block)| {
-                let (activation, given) = match block.irrep.parity() {
-                    Some(Parity::Odd) => (*odd_activation, odd),
-                    _ => (*activation, even),
-                };
-                activation.apply(features.block(index)) * scale_of(activation, given)
-            })
-            .collect();
-        let gates =
-            gate_activation.apply(features.block(scalars.len())) * scale_of(*gate_activation, gate);
-        let mut first = 0;
-        for (index, block) in gated.iter().enumerate() {
-            let x = features.block(scalars.len() + 1 + index);
-            // Burn refuses to narrow to nothing, and nothing is there to be scaled.
-            if block.mul * features.num_rows() == 0 {
-                out.push(x);
-                continue;
-            }
-            out.push(x * gates.clone().narrow(2, first, block.mul));
-            first += block.mul;
-        }
-        Features::from_blocks(self.irreps_out.clone(), out)
+        Features::new(self.irreps_out.clone(), gate(features.packed(), &self.plan))
     }
 }

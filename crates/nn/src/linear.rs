@@ -136,17 +136,9 @@ impl SteerableLinear {
     }
 
     fn map(&self, x: Tensor<2>, beside: Option<Tensor<2>>) -> Features {
-        let (device, dtype) = (x.device(), x.dtype());
         let weights = self.weights.iter().map(Param::val);
-        let mut flat: Vec<Tensor<1>> = weights
-            .filter(|weight| weight.shape().num_elements() > 0)
-            .map(|weight| weight.flatten(0, 1))
-            .collect();
-        let weight = match flat.len() {
-            0 => Tensor::zeros([0], (&device, dtype)),
-            1 => flat.remove(0),
-            _ => Tensor::cat(flat, 0),
-        };
+        let weights = weights.filter(|weight| weight.shape().num_elements() > 0);
+        let weight = one_after_the_other(weights.map(|weight| weight.flatten(0, 1)), &x);
         let inputs = LinearInputs {
             x,
             beside,
@@ -157,6 +149,19 @@ impl SteerableLinear {
             self.irreps_out.clone(),
             steerable_linear(inputs, &self.plan),
         )
+    }
+}
+
+/// Parameters end to end, none if there are none.
+pub(crate) fn one_after_the_other(
+    parameters: impl Iterator<Item = Tensor<1>>,
+    like: &Tensor<2>,
+) -> Tensor<1> {
+    let mut parameters: Vec<_> = parameters.filter(|p| p.dims()[0] > 0).collect();
+    match parameters.len() {
+        0 => Tensor::zeros([0], (&like.device(), like.dtype())),
+        1 => parameters.remove(0),
+        _ => Tensor::cat(parameters, 0),
     }
 }
 

@@ -1,15 +1,18 @@
 //! Non-linearities and normalizations that act on norms, and so commute with rotations.
 
+use std::sync::Arc;
+
 use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
-use steerable_harmonics::plan::blocks;
 use steerable_irreps::Irreps;
-use steerable_kernels::{LayerNormAffine, Rectifier, grouped_layer_norm};
+use steerable_kernels::{
+    NormAffine, NormNonlinearityOptions, NormPlan, equivariant_layer_norm, norm_nonlinearity,
+};
 use steerable_radial::Activation;
 
 use crate::Features;
-use crate::linear::expect_irreps;
+use crate::linear::{expect_irreps, one_after_the_other};
 
 /// What is done to the norms before the activation.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub struct NormNonlinearity {
     #[module(skip)]
     irreps: Irreps,
     #[module(skip)]
+    plan: Arc<NormPlan>,
+    #[module(skip)]
     activation: Activation,
     smallest_norm: f64,
 }
@@ -96,6 +101,7 @@ impl NormNonlinearityConfig {
             gamma,
             beta,
             irreps: self.irreps.clone(),
+            plan: Arc::new(NormPlan::new(&self.irreps)),
             activation: self.activation,
             smallest_norm: self.smallest_norm,
         }
@@ -104,18 +110,6 @@ impl NormNonlinearityConfig {
 
 /// Added to the variance in layer normalizations, as in torch.
 const EPSILON: f64 = 1e-5;
-
-/// Layer normalization over all columns.
-fn normalise(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<2> {
-    let width = x.dims()[1];
-    grouped_layer_norm(
-        x,
-        LayerNormAffine { gamma, beta },
-        width,
-        EPSILON,
-        Rectifier::None,
-    )
-}
 
 impl NormNonlinearity {
     /// Irreps of input and output.
@@ -130,34 +124,19 @@ impl NormNonlinearity {
     #[track_caller]
     pub fn forward(&self, features: &Features) -> Features {
         expect_irreps("NormNonlinearity", &self.irreps, features);
-        let rows = features.num_rows();
-        let transformed = blocks(&self.irreps)
-            .enumerate()
-            .map(|(index, (block, _))| {
-                let x = features.block(index);
-                if block.mul == 0 {
-                    return x;
-                }
-                let squared = (x.clone() * x.clone()).sum_dim(1);
-                // A feature that is exactly zero stays zero and takes no gradient: the gradient of its
-                // direction, act / smallest_norm, would grow without bound from layer to layer.
-                let is_zero = squared.clone().equal_elem(0.0);
-                let norm = squared.clamp_min(self.smallest_norm.powi(2)).sqrt();
-                let flat = norm.clone().reshape([rows, block.mul]);
-                let beta = self.beta[index].val();
-                let transformed = match self.gamma.get(index) {
-                    Some(gamma) => normalise(flat, gamma.val(), beta),
-                    None => flat + beta.unsqueeze::<2>(),
-                };
-                let factor = self
-                    .activation
-                    .apply(transformed)
-                    .reshape([rows, 1, block.mul])
-                    / norm;
-                x * factor.mask_fill(is_zero, 0.0)
-            })
-            .collect();
-        Features::from_blocks(self.irreps.clone(), transformed)
+        let x = features.packed();
+        let affine = NormAffine {
+            gamma: (!self.gamma.is_empty())
+                .then(|| one_after_the_other(self.gamma.iter().map(Param::val), &x)),
+            beta: one_after_the_other(self.beta.iter().map(Param::val), &x),
+        };
+        let options = NormNonlinearityOptions {
+            activation: self.activation,
+            smallest_norm: self.smallest_norm,
+            epsilon: EPSILON,
+        };
+        let out = norm_nonlinearity(x, affine, &self.plan, options);
+        Features::new(self.irreps.clone(), out)
     }
 }
 
@@ -182,6 +161,8 @@ pub struct EquivariantLayerNorm {
     pub beta: Vec<Param<Tensor<1>>>,
     #[module(skip)]
     irreps: Irreps,
+    #[module(skip)]
+    plan: Arc<NormPlan>,
 }
 
 impl EquivariantLayerNormConfig {
@@ -198,6 +179,7 @@ impl EquivariantLayerNormConfig {
                 .map(|block| zeros(block.mul))
                 .collect(),
             irreps: self.irreps.clone(),
+            plan: Arc::new(NormPlan::new(&self.irreps)),
         }
     }
 }
@@ -210,33 +192,10 @@ impl EquivariantLayerNorm {
     #[track_caller]
     pub fn forward(&self, features: &Features) -> Features {
         expect_irreps("EquivariantLayerNorm", &self.irreps, features);
-        let rows = features.num_rows();
-        let mut beta = self.beta.iter();
-        let normalised = self
-            .irreps
-            .iter()
-            .enumerate()
-            .map(|(index, block)| {
-                let x = features.block(index);
-                let (mul, gamma) = (block.mul, self.gamma[index].val());
-                if block.irrep.is_scalar() {
-                    let beta = beta.next().expect("one shift per invariant block").val();
-                    if mul == 0 {
-                        return x;
-                    }
-                    let flat = x.reshape([rows, mul]);
-                    return normalise(flat, gamma, beta).reshape([rows, 1, mul]);
-                }
-                if mul == 0 {
-                    return x;
-                }
-                let mean_square = (x.clone() * x.clone())
-                    .mean_dim(2)
-                    .mean_dim(1)
-                    .add_scalar(EPSILON);
-                x / mean_square.sqrt() * gamma.reshape([1, 1, mul])
-            })
-            .collect();
-        Features::from_blocks(self.irreps.clone(), normalised)
+        let x = features.packed();
+        let gamma = one_after_the_other(self.gamma.iter().map(Param::val), &x);
+        let beta = one_after_the_other(self.beta.iter().map(Param::val), &x);
+        let out = equivariant_layer_norm(x, gamma, beta, &self.plan, EPSILON);
+        Features::new(self.irreps.clone(), out)
     }
 }

@@ -7,13 +7,7 @@ use steerable_irreps::Irreps;
 
 use super::matmul::{Matrix, add_product};
 use super::real::{Real, axpy};
-use super::tasks::{run_all, split_mut};
-
-/// Rows of a task, at least: fewer are not worth a second thread.
-const ROWS: usize = 256;
-
-/// Tasks, at most: each has sums over its rows of the size of the weights.
-const TASKS: usize = 64;
+use super::tasks::{rows_per_task, run_all, split_mut};
 
 /// Which channels a linear map joins, and where their weights stand.
 ///
@@ -151,11 +145,6 @@ struct Task<'a, T> {
 }
 
 impl<'a, T: Real> SteerableLinear<'a, T> {
-    /// Rows of a task: the number of rows alone decides, so that sums over rows have one order.
-    fn rows_per_task(&self) -> usize {
-        ROWS.max(self.rows.div_ceil(TASKS))
-    }
-
     /// The piece of the input that a map reads, and its first column there.
     fn piece(&self, map: &LinearMap) -> (usize, usize) {
         match map.input.offset.checked_sub(self.widths[0]) {
@@ -183,7 +172,7 @@ impl<'a, T: Real> SteerableLinear<'a, T> {
         if dim == 0 {
             return out;
         }
-        let per_task = self.rows_per_task();
+        let per_task = rows_per_task(self.rows);
         let tasks = out.chunks_mut(per_task * dim).enumerate();
         run_all(tasks.collect(), |(task, out)| {
             self.map_rows(task * per_task, out);
@@ -227,7 +216,7 @@ impl<'a, T: Real> SteerableLinear<'a, T> {
         if grad.is_empty() {
             return gradients;
         }
-        let per_task = self.rows_per_task();
+        let per_task = rows_per_task(self.rows);
         let grads = grad.chunks(per_task * dim);
         let rows = || grads.clone().map(|grad| grad.len() / dim);
         let [x, beside] = &mut gradients.inputs;

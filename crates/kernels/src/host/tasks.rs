@@ -2,6 +2,18 @@
 
 use rayon::prelude::*;
 
+/// Rows of a task, at least: fewer are not worth a second thread.
+const ROWS: usize = 256;
+
+/// Tasks, at most: each may have sums over its rows of its own.
+const TASKS: usize = 64;
+
+/// How many of so many rows a task takes: no matter how many threads there are, so that sums over rows
+/// have one order.
+pub(crate) fn rows_per_task(rows: usize) -> usize {
+    ROWS.max(rows.div_ceil(TASKS))
+}
+
 /// Runs tasks side by side and keeps their order; on the calling thread where there is one task or
 /// one thread, since waking others costs as much as a small graph.
 pub(crate) fn run_all<A: Send, R: Send>(

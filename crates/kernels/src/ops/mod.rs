@@ -4,8 +4,10 @@
 pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod convolution;
+pub(crate) mod gate;
 pub(crate) mod geometry;
 pub(crate) mod linear;
+pub(crate) mod norm;
 pub(crate) mod radial;
 pub(crate) mod rows;
 

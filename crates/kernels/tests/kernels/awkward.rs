@@ -5,8 +5,9 @@ use std::sync::Arc;
 use burn::tensor::{DType, Device, Tensor};
 use steerable_harmonics::Normalization;
 use steerable_kernels::{
-    AttentionInputs, AttentionPlan, LayerNormAffine, Rectifier, RowGroups, attend,
-    grouped_layer_norm, spherical_harmonics,
+    Activation, AttentionInputs, AttentionPlan, LayerNormAffine, NormAffine,
+    NormNonlinearityOptions, NormPlan, Rectifier, RowGroups, attend, grouped_layer_norm,
+    norm_nonlinearity, spherical_harmonics,
 };
 
 use crate::operation::{matrix, numbers};
@@ -137,6 +138,44 @@ fn the_zero_vector_has_finite_harmonics_and_no_gradient() {
             numbers(&x.grad(&grads).expect("x is tracked")),
             [0.0; 3],
             "{dtype:?}"
+        );
+    }
+}
+
+/// A NaN shows in its own channels, a feature that is zero stays zero with a gradient of zero, and one
+/// below the smallest norm is scaled.
+#[test]
+fn norms_of_nothing_and_of_nan_are_what_they_should_be() {
+    let device = Device::flex().autodiff();
+    let irreps = "2x1".parse().expect("irreps");
+    let plan = Arc::new(NormPlan::new(&irreps));
+    let options = NormNonlinearityOptions {
+        activation: Activation::Identity,
+        smallest_norm: 0.5,
+        epsilon: 1e-5,
+    };
+    for dtype in DTYPES {
+        let rows = [
+            [0.0, f64::NAN, 0.0, 1.0, 0.0, 1.0],
+            [0.0, 0.25, 0.0, 0.0, 0.0, 0.0],
+        ];
+        let x = matrix(rows.as_flattened(), [2, 6], &device, dtype).require_grad();
+        let affine = NormAffine {
+            gamma: None,
+            beta: Tensor::full([2], 1.0, (&device, dtype)),
+        };
+        let out = norm_nonlinearity(x.clone(), affine, &plan, options);
+        let values = numbers(&out);
+        for (i, value) in values[..6].iter().enumerate() {
+            assert_eq!(value.is_nan(), i % 2 == 1, "{dtype:?}: {values:?}");
+        }
+        assert_eq!(values[6..], [0.0, 0.75, 0.0, 0.0, 0.0, 0.0], "{dtype:?}");
+        let grads = out.slice([1..2, 0..6]).sum().backward();
+        let gradient = numbers(&x.grad(&grads).expect("x is tracked"));
+        assert_eq!(
+            gradient[6..],
+            [0.0, 3.0, 0.0, 3.0, 0.0, 3.0],
+            "{dtype:?}: {gradient:?}"
         );
     }
 }

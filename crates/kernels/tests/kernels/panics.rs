@@ -7,10 +7,11 @@ use burn::tensor::{Device, Tensor};
 use steerable_harmonics::Normalization;
 use steerable_harmonics::plan::RadialSharing;
 use steerable_kernels::{
-    Activation, AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, LayerNormAffine,
-    LinearInputs, LinearPlan, RadialLayerInputs, RadialLayerOptions, Rectifier, RowGroups, attend,
-    convolve, edge_geometry, gather_rows, grouped_layer_norm, radial_layer, spherical_harmonics,
-    steerable_linear, sum_rows,
+    Activation, AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, GatePlan,
+    LayerNormAffine, LinearInputs, LinearPlan, NormAffine, NormNonlinearityOptions, NormPlan,
+    RadialLayerInputs, RadialLayerOptions, Rectifier, RowGroups, ScaledActivation, attend,
+    convolve, edge_geometry, equivariant_layer_norm, gate, gather_rows, grouped_layer_norm,
+    norm_nonlinearity, radial_layer, spherical_harmonics, steerable_linear, sum_rows,
 };
 
 use crate::convolution::full_plan;
@@ -233,4 +234,67 @@ fn radial_layer_refuses_wrong_shapes() {
     refuses(&["radial_layer", "affine", "[5, 4]"], || {
         layer(6, 6, 4, 5, 2)
     });
+}
+
+#[test]
+fn operations_on_norms_refuse_wrong_shapes() {
+    let irreps = |text: &str| text.parse().expect("irreps");
+    let plan = Arc::new(NormPlan::new(&irreps("2x0 + 1x1")));
+    assert_eq!((plan.num_channels(), plan.num_scalars()), (3, 2));
+    let nonlinearity = |columns, gamma: Option<usize>, beta| {
+        let affine = NormAffine {
+            gamma: gamma.map(flat),
+            beta: flat(beta),
+        };
+        let options = NormNonlinearityOptions {
+            activation: Activation::Relu,
+            smallest_norm: 1e-2,
+            epsilon: 1e-5,
+        };
+        norm_nonlinearity(zeros([4, columns]), affine, &plan, options)
+    };
+    nonlinearity(5, Some(3), 3);
+    nonlinearity(5, None, 3);
+    refuses(&["norm_nonlinearity", "6 columns", "5"], || {
+        nonlinearity(6, None, 3)
+    });
+    refuses(&["norm_nonlinearity", "3 channels", "[2] shifts"], || {
+        nonlinearity(5, None, 2)
+    });
+    refuses(
+        &["norm_nonlinearity", "3 channels", "[4]", "scales"],
+        || nonlinearity(5, Some(4), 3),
+    );
+    let layer_norm = |columns, gamma, beta| {
+        equivariant_layer_norm(zeros([4, columns]), flat(gamma), flat(beta), &plan, 1e-5)
+    };
+    layer_norm(5, 3, 2);
+    refuses(&["equivariant_layer_norm", "6 columns", "5"], || {
+        layer_norm(6, 3, 2)
+    });
+    refuses(&["equivariant_layer_norm", "[3, 3]", "[3, 2]"], || {
+        layer_norm(5, 3, 3)
+    });
+    let function = ScaledActivation {
+        activation: Activation::Silu,
+        scale: 1.0,
+    };
+    let build = |scalars: &str, gated: &str| {
+        Arc::new(GatePlan::new(
+            &irreps(scalars),
+            &irreps(gated),
+            &[function],
+            function,
+        ))
+    };
+    let plan = build("2x0", "3x1");
+    assert_eq!((plan.dim_in(), plan.dim_out()), (14, 11));
+    gate(zeros([4, 14]), &plan);
+    refuses(&["gate", "11 columns", "14"], || {
+        gate(zeros([4, 11]), &plan)
+    });
+    refuses(&["GatePlan", "1 activations", "2x0 + 1x0"], || {
+        build("2x0 + 1x0", "")
+    });
+    refuses(&["GatePlan", "1x1"], || build("1x1", ""));
 }
