@@ -602,7 +602,7 @@ fn even_parts(tiles: &[Tile], parts: usize) -> impl Iterator<Item = &[Tile]> {
 /// `out[src[e]] += rows[e]`, for each row of `out` in the order of the edges.
 fn scatter<T: Real>(out: &mut [T], width: usize, src: &[i32], rows: &[T]) {
     let nodes = out.len() / width;
-    let parts = (src.len() * width >> 16).clamp(1, rayon::current_num_threads());
+    let parts = ((src.len() * width) >> 16).clamp(1, rayon::current_num_threads());
     let per_part = nodes.div_ceil(parts).max(1);
     out.par_chunks_mut(per_part * width)
         .enumerate()
