@@ -2,8 +2,8 @@
 //!
 //! For a tile of edges everything that is larger than a feature row stays in cache: radial weights or
 //! sums of outer products are formed, used and forgotten, and the backward pass forms them again. What
-//! is stored grows with edges x hidden and nodes x features, never with edges x features or
-//! edges x c_in x c_out x paths.
+//! is stored grows with edges x hidden, nodes x features and, in the backward pass, threads x weights;
+//! never with edges x features or edges x c_in x c_out x paths.
 
 mod channel_wise;
 mod couple;
@@ -199,7 +199,9 @@ impl<'a, T: Real> Convolution<'a, T> {
     /// Columns of the last radial layer, without the bias.
     fn weight_of(&self, columns: &Range<usize>) -> Matrix<'a, T> {
         let (rows, all) = (self.hidden_width, self.plan.num_weights());
-        Matrix::new(&self.weight[columns.start..], rows, columns.len(), all)
+        // A layer without rows has no numbers at all.
+        let data = self.weight.get(columns.start..).unwrap_or_default();
+        Matrix::new(data, rows, columns.len(), all)
     }
 
     /// Hidden features of some edges for one radial network, `[edges, hidden_width]`.
