@@ -30,6 +30,8 @@
 
 mod activation;
 mod composed;
+#[cfg(feature = "cubecl")]
+mod cube;
 mod edges;
 mod host;
 mod ops;

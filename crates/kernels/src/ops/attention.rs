@@ -119,11 +119,13 @@ pub struct AttentionForm {
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
+    Fusion: cfg(feature = "fusion"),
     Autodiff
 )]
 pub trait AttentionOps: RowOps {
     /// Attention of node i over the edges `offsets[i]..offsets[i + 1]`: `[N, plan.dim_value()]`, see
     /// [`crate::attend`].
+    #[fusion(dtype = query, shape = burn::tensor::Shape::new([query[0], plan.dim_value()]))]
     fn attend(
         query: FloatTensor<Self>,
         value: FloatTensor<Self>,
@@ -139,6 +141,9 @@ pub trait AttentionOps: RowOps {
 
     /// Gradients of [`Self::attend`] to query, value, key and envelope, each with the shape of what it
     /// belongs to.
+    #[fusion(meta = |_, query, value, key, envelope, _, _, _| {
+        (query.clone(), value.clone(), key.clone(), envelope.clone())
+    })]
     #[allow(
         clippy::too_many_arguments,
         reason = "a backend operation takes plain tensors"
@@ -162,9 +167,6 @@ pub trait AttentionOps: RowOps {
         composed::attend_backward::<Self>(grad, floats, offsets, &plan, form).into()
     }
 }
-
-#[cfg(feature = "cubecl")]
-impl AttentionOps for burn_cubecl::CubeBackend {}
 
 impl<B: Backend + AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff<B, C> {
     fn attend(

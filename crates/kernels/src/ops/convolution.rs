@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "fusion")]
+use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
@@ -118,10 +120,15 @@ fn weight_rows(hidden: &Tensor<2>, plan: &ConvolutionPlan) -> usize {
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
+    Fusion: cfg(feature = "fusion"),
     Autodiff
 )]
 pub trait ConvolutionOps: Backend {
     /// The convolution of a [`ConvolutionPlan`]: `[rows, dim_out]`, see [`crate::convolve`].
+    #[fusion(
+        dtype = features,
+        shape = burn::tensor::Shape::new([row_offsets[0] - 1, plan.irreps_out().dim()])
+    )]
     #[allow(
         clippy::too_many_arguments,
         reason = "a backend operation takes plain tensors"
@@ -139,32 +146,13 @@ pub trait ConvolutionOps: Backend {
     ) -> FloatTensor<Self> {
         // Only the backward pass reads these two.
         let _ = (edges_by_src, src_offsets);
-        let (device, dtype) = (features.device(), features.dtype());
-        let rows = row_offsets.shape()[0] - 1;
-        let hidden_width = hidden.shape()[1] / plan.num_radials().max(1);
-        let harmonics_width = harmonics.shape()[1];
-        let [features, harmonics, hidden, weight] =
-            [features, harmonics, hidden, weight].map(HostTensor::float::<Self>);
-        let [src, row_offsets] = [src, row_offsets].map(HostTensor::int::<Self>);
-        with_real!("convolve", dtype, T => {
-            let out = Convolution::<T> {
-                plan: &plan,
-                features: features.as_slice(),
-                harmonics: harmonics.as_slice(),
-                harmonics_width,
-                hidden: hidden.as_slice(),
-                hidden_width,
-                weight: weight.as_slice(),
-                src: src.as_slice(),
-                row_offsets: row_offsets.as_slice(),
-            }
-            .forward();
-            upload::<Self, T>(out, [rows, plan.irreps_out().dim()], &device)
-        })
+        let floats = [features, harmonics, hidden, weight];
+        convolve_on_host::<Self>(floats, [src, row_offsets], &plan)
     }
 
     /// Gradients of [`Self::convolve`] to features, harmonics, hidden and weight. Those that are not
     /// wanted come back with no rows.
+    #[fusion(meta = gradient_specs)]
     #[allow(
         clippy::too_many_arguments,
         reason = "a backend operation takes plain tensors"
@@ -187,53 +175,137 @@ pub trait ConvolutionOps: Backend {
         FloatTensor<Self>,
         FloatTensor<Self>,
     ) {
-        let (device, dtype) = (features.device(), features.dtype());
-        let edges = src.shape()[0];
-        let hidden_stride = hidden.shape()[1];
-        let weight_shape = weight.shape();
-        let harmonics_width = harmonics.shape()[1];
-        let dim_in = plan.irreps_in().dim();
-        let [grad, features, harmonics, hidden, weight] =
-            [grad, features, harmonics, hidden, weight].map(HostTensor::float::<Self>);
-        let num_src = src_offsets.shape()[0] - 1;
         // The host sums over the edges of a source in the order of all edges.
         let _ = edges_by_src;
-        let [src, row_offsets] = [src, row_offsets].map(HostTensor::int::<Self>);
-        with_real!("convolve", dtype, T => {
-            let gradients = Convolution::<T> {
-                plan: &plan,
-                features: features.as_slice(),
-                harmonics: harmonics.as_slice(),
-                harmonics_width,
-                hidden: hidden.as_slice(),
-                hidden_width: hidden_stride / plan.num_radials().max(1),
-                weight: weight.as_slice(),
-                src: src.as_slice(),
-                row_offsets: row_offsets.as_slice(),
-            }
-            .backward(grad.as_slice(), wanted);
-            let rows = |wanted: bool, rows: usize| if wanted { rows } else { 0 };
-            let nodes = rows(wanted.features, num_src);
-            (
-                upload::<Self, T>(gradients.features, [nodes, dim_in], &device),
-                upload::<Self, T>(
-                    gradients.harmonics,
-                    [rows(wanted.harmonics, edges), harmonics_width],
-                    &device,
-                ),
-                upload::<Self, T>(
-                    gradients.hidden,
-                    [rows(wanted.hidden, edges), hidden_stride],
-                    &device,
-                ),
-                upload::<Self, T>(
-                    gradients.weight,
-                    [rows(wanted.weight, weight_shape[0]), weight_shape[1]],
-                    &device,
-                ),
-            )
-        })
+        let floats = [features, harmonics, hidden, weight];
+        let ints = [src, src_offsets, row_offsets];
+        convolve_backward_on_host::<Self>(grad, floats, ints, &plan, wanted)
     }
+}
+
+/// Shapes of the gradients to features, harmonics, hidden and weight.
+#[cfg(feature = "fusion")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the arguments of `ConvolutionOps::convolve_backward`"
+)]
+fn gradient_specs(
+    _grad: &TensorSpec,
+    features: &TensorSpec,
+    harmonics: &TensorSpec,
+    hidden: &TensorSpec,
+    weight: &TensorSpec,
+    _src: &TensorSpec,
+    _edges_by_src: &TensorSpec,
+    _src_offsets: &TensorSpec,
+    _row_offsets: &TensorSpec,
+    _plan: &Arc<ConvolutionPlan>,
+    wanted: &Wanted,
+) -> (TensorSpec, TensorSpec, TensorSpec, TensorSpec) {
+    let spec = |like: &TensorSpec, wanted: bool| {
+        let rows = if wanted { like.shape[0] } else { 0 };
+        TensorSpec::new([rows, like.shape[1]].into(), like.dtype)
+    };
+    (
+        spec(features, wanted.features),
+        spec(harmonics, wanted.harmonics),
+        spec(hidden, wanted.hidden),
+        spec(weight, wanted.weight),
+    )
+}
+
+/// [`ConvolutionOps::convolve`] on the host, of features, harmonics, hidden and weight, and of sources
+/// and row offsets.
+pub(crate) fn convolve_on_host<B: Backend>(
+    floats: [FloatTensor<B>; 4],
+    ints: [IntTensor<B>; 2],
+    plan: &ConvolutionPlan,
+) -> FloatTensor<B> {
+    let [features, harmonics, hidden, weight] = floats;
+    let (device, dtype) = (features.device(), features.dtype());
+    let rows = ints[1].shape()[0] - 1;
+    let hidden_width = hidden.shape()[1] / plan.num_radials().max(1);
+    let harmonics_width = harmonics.shape()[1];
+    let [features, harmonics, hidden, weight] =
+        [features, harmonics, hidden, weight].map(HostTensor::float::<B>);
+    let [src, row_offsets] = ints.map(HostTensor::int::<B>);
+    with_real!("convolve", dtype, T => {
+        let out = Convolution::<T> {
+            plan,
+            features: features.as_slice(),
+            harmonics: harmonics.as_slice(),
+            harmonics_width,
+            hidden: hidden.as_slice(),
+            hidden_width,
+            weight: weight.as_slice(),
+            src: src.as_slice(),
+            row_offsets: row_offsets.as_slice(),
+        }
+        .forward();
+        upload::<B, T>(out, [rows, plan.irreps_out().dim()], &device)
+    })
+}
+
+/// [`ConvolutionOps::convolve_backward`] on the host, of features, harmonics, hidden and weight, and of
+/// sources, source offsets and row offsets.
+pub(crate) fn convolve_backward_on_host<B: Backend>(
+    grad: FloatTensor<B>,
+    floats: [FloatTensor<B>; 4],
+    ints: [IntTensor<B>; 3],
+    plan: &ConvolutionPlan,
+    wanted: Wanted,
+) -> (
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+) {
+    let [features, harmonics, hidden, weight] = floats;
+    let [src, src_offsets, row_offsets] = ints;
+    let (device, dtype) = (features.device(), features.dtype());
+    let edges = src.shape()[0];
+    let hidden_stride = hidden.shape()[1];
+    let weight_shape = weight.shape();
+    let harmonics_width = harmonics.shape()[1];
+    let dim_in = plan.irreps_in().dim();
+    let [grad, features, harmonics, hidden, weight] =
+        [grad, features, harmonics, hidden, weight].map(HostTensor::float::<B>);
+    let num_src = src_offsets.shape()[0] - 1;
+    let [src, row_offsets] = [src, row_offsets].map(HostTensor::int::<B>);
+    with_real!("convolve", dtype, T => {
+        let gradients = Convolution::<T> {
+            plan,
+            features: features.as_slice(),
+            harmonics: harmonics.as_slice(),
+            harmonics_width,
+            hidden: hidden.as_slice(),
+            hidden_width: hidden_stride / plan.num_radials().max(1),
+            weight: weight.as_slice(),
+            src: src.as_slice(),
+            row_offsets: row_offsets.as_slice(),
+        }
+        .backward(grad.as_slice(), wanted);
+        let rows = |wanted: bool, rows: usize| if wanted { rows } else { 0 };
+        let nodes = rows(wanted.features, num_src);
+        (
+            upload::<B, T>(gradients.features, [nodes, dim_in], &device),
+            upload::<B, T>(
+                gradients.harmonics,
+                [rows(wanted.harmonics, edges), harmonics_width],
+                &device,
+            ),
+            upload::<B, T>(
+                gradients.hidden,
+                [rows(wanted.hidden, edges), hidden_stride],
+                &device,
+            ),
+            upload::<B, T>(
+                gradients.weight,
+                [rows(wanted.weight, weight_shape[0]), weight_shape[1]],
+                &device,
+            ),
+        )
+    })
 }
 
 #[cfg(feature = "flex")]
@@ -241,9 +313,6 @@ impl ConvolutionOps for burn::backend::Flex {}
 
 #[cfg(feature = "ndarray")]
 impl ConvolutionOps for burn::backend::NdArray {}
-
-#[cfg(feature = "cubecl")]
-impl ConvolutionOps for burn_cubecl::CubeBackend {}
 
 impl<B: Backend + ConvolutionOps, C: CheckpointStrategy> ConvolutionOps for Autodiff<B, C> {
     fn convolve(

@@ -1,5 +1,7 @@
 //! Positions to relative positions, distances and spherical harmonics of the edges.
 
+#[cfg(feature = "fusion")]
+use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
@@ -136,6 +138,7 @@ pub fn spherical_harmonics(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
+    Fusion: cfg(feature = "fusion"),
     Autodiff
 )]
 pub trait GeometryOps: Backend {
@@ -143,6 +146,7 @@ pub trait GeometryOps: Backend {
     ///
     /// `shifts` has a row for each edge, or no rows for no shifts. The orders and offsets list the edges
     /// by their source and by their destination: the way back for gradients.
+    #[fusion(meta = edge_specs)]
     #[allow(
         clippy::too_many_arguments,
         reason = "a backend operation takes plain tensors"
@@ -167,6 +171,7 @@ pub trait GeometryOps: Backend {
 
     /// Gradient of relative positions to positions: the sum over the edges into each node, less the sum
     /// over those out of it, `[E, 3]` to `[N, 3]`.
+    #[fusion(dtype = grad, shape = burn::tensor::Shape::new([dst_offsets[0] - 1, 3]))]
     fn relative_positions_backward(
         grad: FloatTensor<Self>,
         src_order: IntTensor<Self>,
@@ -179,6 +184,7 @@ pub trait GeometryOps: Backend {
     }
 
     /// Lengths `[E, 1]` and harmonics `[E, (l_max + 1)^2]` of vectors `[E, 3]`.
+    #[fusion(meta = |vectors, l_max, _| vector_specs(vectors, vectors.shape[0], *l_max))]
     fn vector_geometry(
         vectors: FloatTensor<Self>,
         l_max: usize,
@@ -190,6 +196,7 @@ pub trait GeometryOps: Backend {
     }
 
     /// Gradient of lengths to vectors, from the lengths: `[E, 1]` to `[E, 3]`.
+    #[fusion(dtype = vectors, shape = vectors)]
     fn lengths_backward(
         grad: FloatTensor<Self>,
         vectors: FloatTensor<Self>,
@@ -199,6 +206,7 @@ pub trait GeometryOps: Backend {
     }
 
     /// Gradient of harmonics to vectors: `[E, (l_max + 1)^2]` to `[E, 3]`.
+    #[fusion(dtype = vectors, shape = vectors)]
     fn spherical_harmonics_backward(
         grad: FloatTensor<Self>,
         vectors: FloatTensor<Self>,
@@ -209,8 +217,36 @@ pub trait GeometryOps: Backend {
     }
 }
 
-#[cfg(feature = "cubecl")]
-impl GeometryOps for burn_cubecl::CubeBackend {}
+/// Shapes of relative positions, lengths and harmonics.
+#[cfg(feature = "fusion")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the arguments of `GeometryOps::edge_geometry`"
+)]
+fn edge_specs(
+    positions: &TensorSpec,
+    src: &TensorSpec,
+    _src_order: &TensorSpec,
+    _src_offsets: &TensorSpec,
+    _dst: &TensorSpec,
+    _dst_order: &TensorSpec,
+    _dst_offsets: &TensorSpec,
+    _shifts: &TensorSpec,
+    l_max: &usize,
+    _normalization: &Normalization,
+) -> (TensorSpec, TensorSpec, TensorSpec) {
+    let edges = src.shape[0];
+    let (lengths, harmonics) = vector_specs(positions, edges, *l_max);
+    let rel_pos = TensorSpec::new([edges, 3].into(), positions.dtype);
+    (rel_pos, lengths, harmonics)
+}
+
+/// Shapes of lengths and harmonics.
+#[cfg(feature = "fusion")]
+fn vector_specs(like: &TensorSpec, edges: usize, l_max: usize) -> (TensorSpec, TensorSpec) {
+    let spec = |columns: usize| TensorSpec::new([edges, columns].into(), like.dtype);
+    (spec(1), spec((l_max + 1).pow(2)))
+}
 
 /// Three nodes on the tape: relative positions, and from them lengths and harmonics. A packed output
 /// would make every reader cut its columns out, and the backward pass put them together again.

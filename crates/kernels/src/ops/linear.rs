@@ -85,10 +85,12 @@ pub fn steerable_linear(inputs: LinearInputs, plan: &Arc<LinearPlan>) -> Tensor<
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
+    Fusion: cfg(feature = "fusion"),
     Autodiff
 )]
 pub trait LinearOps: Backend {
     /// The linear map of a [`LinearPlan`]: `[N, plan.dim_out()]`, see [`crate::steerable_linear`].
+    #[fusion(default)]
     fn steerable_linear(
         x: FloatTensor<Self>,
         beside: FloatTensor<Self>,
@@ -115,6 +117,7 @@ pub trait LinearOps: Backend {
 
     /// Gradients of [`Self::steerable_linear`] to x, beside, weight and bias. Those that are not
     /// wanted come back with no rows.
+    #[fusion(default)]
     fn steerable_linear_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,

@@ -159,10 +159,12 @@ pub fn radial_layer(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
+    Fusion: cfg(feature = "fusion"),
     Autodiff
 )]
 pub trait RadialOps: Backend {
     /// Layer normalization of each run of `width` columns, then the rectifier: `[E, C]` to `[E, C]`.
+    #[fusion(default)]
     fn grouped_layer_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -186,6 +188,7 @@ pub trait RadialOps: Backend {
     }
 
     /// Gradients of [`Self::grouped_layer_norm`] to x, gamma and beta.
+    #[fusion(default)]
     fn grouped_layer_norm_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -217,6 +220,7 @@ pub trait RadialOps: Backend {
 
     /// One layer, see [`crate::radial_layer`]. An empty `bias` is none, an empty `gamma` no
     /// normalization.
+    #[fusion(default)]
     fn radial_layer(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -241,6 +245,7 @@ pub trait RadialOps: Backend {
         clippy::type_complexity,
         reason = "a backend operation takes and gives plain tensors"
     )]
+    #[fusion(default)]
     fn radial_layer_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,

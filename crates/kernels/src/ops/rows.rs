@@ -54,6 +54,7 @@ pub fn sum_rows(values: Tensor<2>, groups: &RowGroups) -> Tensor<2> {
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
+    Fusion: cfg(feature = "fusion"),
     Autodiff
 )]
 pub trait RowOps: Backend {
@@ -61,6 +62,7 @@ pub trait RowOps: Backend {
     ///
     /// `order` and `offsets` group the rows of the output by the row they were read from: the way
     /// back for gradients.
+    #[fusion(dtype = values, shape = burn::tensor::Shape::new([index[0], values[1]]))]
     fn gather_rows(
         values: FloatTensor<Self>,
         index: IntTensor<Self>,
@@ -73,6 +75,7 @@ pub trait RowOps: Backend {
 
     /// Sums `values[order[k]]` over `offsets[i]..offsets[i + 1]`: `[E, C]` to `[N, C]`.
     /// `index` names the sum that each row goes into: the way back for gradients.
+    #[fusion(dtype = values, shape = burn::tensor::Shape::new([offsets[0] - 1, values[1]]))]
     fn sum_rows(
         values: FloatTensor<Self>,
         index: IntTensor<Self>,
@@ -83,9 +86,6 @@ pub trait RowOps: Backend {
         composed::sum_rows::<Self>(values, order, offsets)
     }
 }
-
-#[cfg(feature = "cubecl")]
-impl RowOps for burn_cubecl::CubeBackend {}
 
 impl<B: Backend + RowOps, C: CheckpointStrategy> RowOps for Autodiff<B, C> {
     fn gather_rows(

@@ -45,11 +45,25 @@ fn gradient_disagreement(case: &Case, run: &Run, dtype: DType) -> Option<String>
     })
 }
 
-pub(crate) fn values_equal_the_oracle(case: &Case, dtype: DType) {
-    let (run, oracle) = (case.run(dtype), case.run_oracle(dtype));
+fn value_disagreement(case: &Case, run: &Run, dtype: DType) -> Option<String> {
+    let oracle = case.run_oracle(dtype);
     let (sizes, roundings) = case.sizes(&oracle, dtype);
     let unit = roundings * epsilon(dtype);
-    if let Some(problem) = disagreement(&run.value, &oracle.value, &sizes.value, unit) {
+    disagreement(&run.value, &oracle.value, &sizes.value, unit)
+}
+
+pub(crate) fn values_equal_the_oracle(case: &Case, dtype: DType) {
+    if let Some(problem) = value_disagreement(case, &case.run(dtype), dtype) {
+        panic!("{} in {dtype:?}: {problem}", case.name);
+    }
+}
+
+/// A run on any device, values and gradients.
+#[cfg(feature = "wgpu")]
+pub(crate) fn run_equals_the_oracle(case: &Case, run: &Run, dtype: DType) {
+    let problem =
+        value_disagreement(case, run, dtype).or_else(|| gradient_disagreement(case, run, dtype));
+    if let Some(problem) = problem {
         panic!("{} in {dtype:?}: {problem}", case.name);
     }
 }

@@ -6,6 +6,8 @@ mod awkward;
 mod checks;
 mod convolution;
 mod geometry;
+#[cfg(feature = "wgpu")]
+mod gpu;
 mod linear;
 mod norms;
 mod operation;
