@@ -7,11 +7,15 @@
 //!
 //! Other float types than f32 run on the host, through a copy.
 
+mod attention;
 mod convolution;
+mod geometry;
 mod rows;
 
 use burn::backend::TensorMetadata;
-use burn::tensor::{DType, Shape};
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::{DType, FloatDType, Shape};
+use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
@@ -51,6 +55,18 @@ fn one_thread_each(tensor: &CubeTensor, count: usize) -> (CubeCount, CubeDim) {
     let threads = CubeDim::new_1d(THREADS);
     let groups = calculate_cube_count_elemwise(&tensor.client, count, threads);
     (groups, threads)
+}
+
+/// Zeros on the device of `like`.
+fn zeros(like: &CubeTensor, shape: [usize; 2]) -> CubeTensor {
+    CubeBackend::float_zeros(shape.into(), &like.device, FloatDType::from(like.dtype))
+}
+
+/// Numbers that only kernels read.
+fn upload(like: &CubeTensor, words: &[u32]) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    let handle = client.create_from_slice(bytemuck::cast_slice(words));
+    CubeTensor::new_contiguous(client, device, [words.len()].into(), handle, DType::U32)
 }
 
 /// Rows and columns of a matrix.

@@ -38,6 +38,46 @@ fn sum(
     out[ABSOLUTE_POS] = sum;
 }
 
+/// The run that a row is in, by halving: the last one that begins at the row or before it.
+#[cube]
+pub(super) fn row_of(offsets: &[i32], runs: usize, row: usize) -> usize {
+    let mut run = 0usize;
+    let mut above = runs;
+    while above - run > 1 {
+        let middle = (run + above) / 2;
+        if (offsets[middle] as usize) <= row {
+            run = middle;
+        } else {
+            above = middle;
+        }
+    }
+    run
+}
+
+#[cube(launch)]
+fn runs_of_rows(offsets: &[i32], out: &mut [i32], runs: usize, count: usize) {
+    if ABSOLUTE_POS >= count {
+        terminate!();
+    }
+    out[ABSOLUTE_POS] = row_of(offsets, runs, ABSOLUTE_POS) as i32;
+}
+
+/// The run `offsets[i]..offsets[i + 1]` that each of `rows` rows is in.
+pub(super) fn rows_of_edges(offsets: &CubeTensor, rows: usize) -> CubeTensor {
+    let out = empty_like(offsets, [rows]);
+    let (groups, threads) = one_thread_each(&out, rows);
+    runs_of_rows::launch(
+        &out.client,
+        groups,
+        threads,
+        buffer(offsets),
+        buffer(&out),
+        offsets.meta.shape()[0] - 1,
+        rows,
+    );
+    out
+}
+
 impl RowOps for CubeBackend {
     fn gather_rows(
         values: CubeTensor,

@@ -13,7 +13,6 @@ mod tile;
 use std::sync::Arc;
 
 use burn::backend::ops::FloatTensorOps;
-use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
@@ -22,7 +21,9 @@ use steerable_harmonics::plan::{ConvolutionPlan, Weighting};
 use self::program::{Cut, Program, Reading};
 use self::radial::Columns;
 use self::tile::{Tile, UNITS, lanes};
-use super::{THREADS, buffer, dims, empty_like, has_kernels, one_thread_each, row_major};
+use super::{
+    THREADS, buffer, dims, empty_like, has_kernels, one_thread_each, row_major, upload, zeros,
+};
 use crate::ConvolutionOps;
 use crate::host::convolution::Wanted;
 use crate::ops::convolution::{convolve_backward_on_host, convolve_on_host};
@@ -88,14 +89,11 @@ impl Convolution {
     }
 
     fn upload(&self, words: &[u32]) -> CubeTensor {
-        let (client, device) = (self.src.client.clone(), self.src.device.clone());
-        let handle = client.create_from_slice(bytemuck::cast_slice(words));
-        CubeTensor::new_contiguous(client, device, [words.len()].into(), handle, DType::U32)
+        upload(&self.features, words)
     }
 
     fn zeros(&self, shape: [usize; 2]) -> CubeTensor {
-        let device = &self.features.device;
-        CubeBackend::float_zeros(shape.into(), device, burn::tensor::FloatDType::F32)
+        zeros(&self.features, shape)
     }
 
     fn forward(&self) -> CubeTensor {

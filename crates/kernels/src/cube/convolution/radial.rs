@@ -4,6 +4,7 @@
 use cubecl::prelude::*;
 use steerable_harmonics::plan::Weighting;
 
+use super::super::rows::row_of;
 use super::program::STEP;
 use super::tile::{UNITS, couple};
 
@@ -46,7 +47,7 @@ impl Columns {
     }
 }
 
-/// The source of each edge and the row it is summed into, found by halving, in one buffer: `[2, E]`.
+/// The source of each edge and the row it is summed into, in one buffer: `[2, E]`.
 #[cube(launch)]
 pub(super) fn ends_of_edges(
     src: &[i32],
@@ -58,19 +59,8 @@ pub(super) fn ends_of_edges(
     if ABSOLUTE_POS >= count {
         terminate!();
     }
-    // The last row that begins at the edge or before it.
-    let mut row = 0usize;
-    let mut above = rows;
-    while above - row > 1 {
-        let middle = (row + above) / 2;
-        if (row_offsets[middle] as usize) <= ABSOLUTE_POS {
-            row = middle;
-        } else {
-            above = middle;
-        }
-    }
     out[ABSOLUTE_POS] = src[ABSOLUTE_POS];
-    out[count + ABSOLUTE_POS] = row as i32;
+    out[count + ABSOLUTE_POS] = row_of(row_offsets, rows, ABSOLUTE_POS) as i32;
 }
 
 /// Gradients to the radial weights of a tile, `[k, lane, edge]`, in shared memory; zero behind the
