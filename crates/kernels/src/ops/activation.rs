@@ -27,10 +27,12 @@ pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
+    Fusion: cfg(feature = "fusion"),
     Autodiff
 )]
 pub trait ActivationOps: Backend {
     /// The activation of every number.
+    #[fusion(dtype = x, shape = x)]
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
         let x = HostTensor::float::<Self>(x);
@@ -40,6 +42,7 @@ pub trait ActivationOps: Backend {
     }
 
     /// Gradient of [`Self::activate`] to its input.
+    #[fusion(dtype = x, shape = x)]
     fn activate_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,

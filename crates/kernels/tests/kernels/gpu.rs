@@ -61,7 +61,8 @@ stamp! {
     edge_geometry: crate::geometry::edge_geometry;
     vector_geometry: crate::geometry::vector_geometry;
     grouped_layer_norm: crate::per_row::grouped_layer_norm;
-    grouped_linear: crate::per_row::grouped_linear;
+    radial_layer: crate::radial::radial_layer;
+    activate: crate::radial::activate;
     gather_rows: crate::rows::gather_rows;
     sum_rows: crate::rows::sum_rows;
     attend_joint: crate::attention::joint;
