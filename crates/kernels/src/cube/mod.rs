@@ -7,10 +7,14 @@
 //!
 //! Other float types than f32 run on the host, through a copy.
 
+mod activation;
 mod attention;
 mod convolution;
 mod geometry;
+mod linear;
+mod radial;
 mod rows;
+mod sums;
 
 use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
@@ -58,7 +62,7 @@ fn one_thread_each(tensor: &CubeTensor, count: usize) -> (CubeCount, CubeDim) {
 }
 
 /// Zeros on the device of `like`.
-fn zeros(like: &CubeTensor, shape: [usize; 2]) -> CubeTensor {
+fn zeros(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
     CubeBackend::float_zeros(shape.into(), &like.device, FloatDType::from(like.dtype))
 }
 

@@ -22,7 +22,7 @@ pub enum Rectifier {
 }
 
 impl Rectifier {
-    fn activation(self) -> Activation {
+    pub(crate) fn activation(self) -> Activation {
         match self {
             Self::None => Activation::Identity,
             Self::Relu => Activation::Relu,

@@ -34,11 +34,7 @@ pub trait ActivationOps: Backend {
     /// The activation of every number.
     #[fusion(dtype = x, shape = x)]
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
-        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-        let x = HostTensor::float::<Self>(x);
-        with_real!("activate", dtype, T => {
-            upload::<Self, T>(forward::<T>(activation, x.as_slice()), shape, &device)
-        })
+        activate_on_host::<Self>(x, activation)
     }
 
     /// Gradient of [`Self::activate`] to its input.
@@ -48,13 +44,34 @@ pub trait ActivationOps: Backend {
         x: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-        let [grad, x] = [grad, x].map(HostTensor::float::<Self>);
-        with_real!("activate", dtype, T => {
-            let to_x = backward::<T>(activation, x.as_slice(), grad.as_slice());
-            upload::<Self, T>(to_x, shape, &device)
-        })
+        activate_backward_on_host::<Self>(grad, x, activation)
     }
+}
+
+/// [`ActivationOps::activate`] on the host.
+pub(crate) fn activate_on_host<B: Backend>(
+    x: FloatTensor<B>,
+    activation: Activation,
+) -> FloatTensor<B> {
+    let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
+    let x = HostTensor::float::<B>(x);
+    with_real!("activate", dtype, T => {
+        upload::<B, T>(forward::<T>(activation, x.as_slice()), shape, &device)
+    })
+}
+
+/// [`ActivationOps::activate_backward`] on the host.
+pub(crate) fn activate_backward_on_host<B: Backend>(
+    grad: FloatTensor<B>,
+    x: FloatTensor<B>,
+    activation: Activation,
+) -> FloatTensor<B> {
+    let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
+    let [grad, x] = [grad, x].map(HostTensor::float::<B>);
+    with_real!("activate", dtype, T => {
+        let to_x = backward::<T>(activation, x.as_slice(), grad.as_slice());
+        upload::<B, T>(to_x, shape, &device)
+    })
 }
 
 #[cfg(feature = "flex")]
@@ -62,9 +79,6 @@ impl ActivationOps for burn::backend::Flex {}
 
 #[cfg(feature = "ndarray")]
 impl ActivationOps for burn::backend::NdArray {}
-
-#[cfg(feature = "cubecl")]
-impl ActivationOps for burn_cubecl::CubeBackend {}
 
 impl<B: Backend + ActivationOps, C: CheckpointStrategy> ActivationOps for Autodiff<B, C> {
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {

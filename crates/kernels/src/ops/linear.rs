@@ -90,7 +90,7 @@ pub fn steerable_linear(inputs: LinearInputs, plan: &Arc<LinearPlan>) -> Tensor<
 )]
 pub trait LinearOps: Backend {
     /// The linear map of a [`LinearPlan`]: `[N, plan.dim_out()]`, see [`crate::steerable_linear`].
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = burn::tensor::Shape::new([x[0], plan.dim_out()]))]
     fn steerable_linear(
         x: FloatTensor<Self>,
         beside: FloatTensor<Self>,
@@ -98,26 +98,25 @@ pub trait LinearOps: Backend {
         bias: FloatTensor<Self>,
         plan: Arc<LinearPlan>,
     ) -> FloatTensor<Self> {
-        let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
-        let widths = [x.shape()[1], beside.shape()[1]];
-        let [x, beside, weight, bias] = [x, beside, weight, bias].map(HostTensor::float::<Self>);
-        with_real!("steerable_linear", dtype, T => {
-            let out = SteerableLinear::<T> {
-                plan: &plan,
-                inputs: [x.as_slice(), beside.as_slice()],
-                widths,
-                weight: weight.as_slice(),
-                bias: bias.as_slice(),
-                rows,
-            }
-            .forward();
-            upload::<Self, T>(out, [rows, plan.dim_out()], &device)
-        })
+        linear_on_host::<Self>([x, beside, weight, bias], &plan)
     }
 
     /// Gradients of [`Self::steerable_linear`] to x, beside, weight and bias. Those that are not
     /// wanted come back with no rows.
-    #[fusion(default)]
+    #[fusion(meta = |_, x, beside, weight, bias, _, wanted| {
+        let [x, beside, weight, bias] = [
+            (x, wanted.x),
+            (beside, wanted.beside),
+            (weight, wanted.weight),
+            (bias, wanted.bias),
+        ]
+        .map(|(like, wanted)| {
+            let mut spec = like.clone();
+            spec.shape[0] = if wanted { like.shape[0] } else { 0 };
+            spec
+        });
+        (x, beside, weight, bias)
+    })]
     fn steerable_linear_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -132,31 +131,70 @@ pub trait LinearOps: Backend {
         FloatTensor<Self>,
         FloatTensor<Self>,
     ) {
-        let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
-        let widths = [x.shape()[1], beside.shape()[1]];
-        let [grad, x, beside, weight, bias] =
-            [grad, x, beside, weight, bias].map(HostTensor::float::<Self>);
-        with_real!("steerable_linear", dtype, T => {
-            let gradients = SteerableLinear::<T> {
-                plan: &plan,
-                inputs: [x.as_slice(), beside.as_slice()],
-                widths,
-                weight: weight.as_slice(),
-                bias: bias.as_slice(),
-                rows,
-            }
-            .backward(grad.as_slice(), wanted);
-            let [to_x, to_beside] = gradients.inputs;
-            let rows = |wanted: bool| if wanted { rows } else { 0 };
-            let (weights, biases) = (gradients.weight.len(), gradients.bias.len());
-            (
-                upload::<Self, T>(to_x, [rows(wanted.x), widths[0]], &device),
-                upload::<Self, T>(to_beside, [rows(wanted.beside), widths[1]], &device),
-                upload::<Self, T>(gradients.weight, [weights], &device),
-                upload::<Self, T>(gradients.bias, [biases], &device),
-            )
-        })
+        linear_backward_on_host::<Self>(grad, [x, beside, weight, bias], &plan, wanted)
     }
+}
+
+/// [`LinearOps::steerable_linear`] on the host, of x, beside, weight and bias.
+pub(crate) fn linear_on_host<B: Backend>(
+    tensors: [FloatTensor<B>; 4],
+    plan: &LinearPlan,
+) -> FloatTensor<B> {
+    let [x, beside, weight, bias] = tensors;
+    let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
+    let widths = [x.shape()[1], beside.shape()[1]];
+    let [x, beside, weight, bias] = [x, beside, weight, bias].map(HostTensor::float::<B>);
+    with_real!("steerable_linear", dtype, T => {
+        let out = SteerableLinear::<T> {
+            plan,
+            inputs: [x.as_slice(), beside.as_slice()],
+            widths,
+            weight: weight.as_slice(),
+            bias: bias.as_slice(),
+            rows,
+        }
+        .forward();
+        upload::<B, T>(out, [rows, plan.dim_out()], &device)
+    })
+}
+
+/// [`LinearOps::steerable_linear_backward`] on the host, of x, beside, weight and bias.
+pub(crate) fn linear_backward_on_host<B: Backend>(
+    grad: FloatTensor<B>,
+    tensors: [FloatTensor<B>; 4],
+    plan: &LinearPlan,
+    wanted: LinearWanted,
+) -> (
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+) {
+    let [x, beside, weight, bias] = tensors;
+    let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
+    let widths = [x.shape()[1], beside.shape()[1]];
+    let [grad, x, beside, weight, bias] =
+        [grad, x, beside, weight, bias].map(HostTensor::float::<B>);
+    with_real!("steerable_linear", dtype, T => {
+        let gradients = SteerableLinear::<T> {
+            plan,
+            inputs: [x.as_slice(), beside.as_slice()],
+            widths,
+            weight: weight.as_slice(),
+            bias: bias.as_slice(),
+            rows,
+        }
+        .backward(grad.as_slice(), wanted);
+        let [to_x, to_beside] = gradients.inputs;
+        let rows = |wanted: bool| if wanted { rows } else { 0 };
+        let (weights, biases) = (gradients.weight.len(), gradients.bias.len());
+        (
+            upload::<B, T>(to_x, [rows(wanted.x), widths[0]], &device),
+            upload::<B, T>(to_beside, [rows(wanted.beside), widths[1]], &device),
+            upload::<B, T>(gradients.weight, [weights], &device),
+            upload::<B, T>(gradients.bias, [biases], &device),
+        )
+    })
 }
 
 #[cfg(feature = "flex")]
@@ -164,9 +202,6 @@ impl LinearOps for burn::backend::Flex {}
 
 #[cfg(feature = "ndarray")]
 impl LinearOps for burn::backend::NdArray {}
-
-#[cfg(feature = "cubecl")]
-impl LinearOps for burn_cubecl::CubeBackend {}
 
 impl<B: Backend + LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B, C> {
     fn steerable_linear(

@@ -164,7 +164,7 @@ pub fn radial_layer(
 )]
 pub trait RadialOps: Backend {
     /// Layer normalization of each run of `width` columns, then the rectifier: `[E, C]` to `[E, C]`.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn grouped_layer_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -173,22 +173,11 @@ pub trait RadialOps: Backend {
         epsilon: f64,
         rectifier: Rectifier,
     ) -> FloatTensor<Self> {
-        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-        let [x, gamma, beta] = [x, gamma, beta].map(HostTensor::float::<Self>);
-        with_real!("grouped_layer_norm", dtype, T => {
-            let layer = LayerNorm::<T> {
-                gamma: gamma.as_slice(),
-                beta: beta.as_slice(),
-                width,
-                epsilon: epsilon as T,
-            };
-            let out = grouped_norm::forward(layer, rectifier, x.as_slice());
-            upload::<Self, T>(out, shape, &device)
-        })
+        layer_norm_on_host::<Self>([x, gamma, beta], width, epsilon, rectifier)
     }
 
     /// Gradients of [`Self::grouped_layer_norm`] to x, gamma and beta.
-    #[fusion(default)]
+    #[fusion(meta = |_, x, gamma, beta, _, _, _| (x.clone(), gamma.clone(), beta.clone()))]
     fn grouped_layer_norm_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -198,29 +187,15 @@ pub trait RadialOps: Backend {
         epsilon: f64,
         rectifier: Rectifier,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-        let columns = shape[1];
-        let [grad, x, gamma, beta] = [grad, x, gamma, beta].map(HostTensor::float::<Self>);
-        with_real!("grouped_layer_norm", dtype, T => {
-            let layer = LayerNorm::<T> {
-                gamma: gamma.as_slice(),
-                beta: beta.as_slice(),
-                width,
-                epsilon: epsilon as T,
-            };
-            let (to_x, to_gamma, to_beta) =
-                grouped_norm::backward(layer, rectifier, x.as_slice(), grad.as_slice());
-            (
-                upload::<Self, T>(to_x, shape, &device),
-                upload::<Self, T>(to_gamma, [columns], &device),
-                upload::<Self, T>(to_beta, [columns], &device),
-            )
-        })
+        layer_norm_backward_on_host::<Self>(grad, [x, gamma, beta], width, epsilon, rectifier)
     }
 
     /// One layer, see [`crate::radial_layer`]. An empty `bias` is none, an empty `gamma` no
     /// normalization.
-    #[fusion(default)]
+    #[fusion(
+        dtype = x,
+        shape = burn::tensor::Shape::new([x[0], options.groups * weight[1]])
+    )]
     fn radial_layer(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -229,13 +204,7 @@ pub trait RadialOps: Backend {
         beta: FloatTensor<Self>,
         options: RadialLayerOptions,
     ) -> FloatTensor<Self> {
-        let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
-        let d_output = weight.shape()[1];
-        let tensors = [x, weight, bias, gamma, beta].map(HostTensor::float::<Self>);
-        with_real!("radial_layer", dtype, T => {
-            let out = layer::<T>(&tensors, rows, d_output, options).forward();
-            upload::<Self, T>(out, [rows, options.groups * d_output], &device)
-        })
+        radial_layer_on_host::<Self>([x, weight, bias, gamma, beta], options)
     }
 
     /// Gradients of [`Self::radial_layer`] to x, weight, bias, gamma and beta. Those that are not
@@ -245,7 +214,11 @@ pub trait RadialOps: Backend {
         clippy::type_complexity,
         reason = "a backend operation takes and gives plain tensors"
     )]
-    #[fusion(default)]
+    #[fusion(meta = |_, x, weight, bias, gamma, beta, _, wanted| {
+        let mut to_x = x.clone();
+        to_x.shape[0] = if wanted.input { x.shape[0] } else { 0 };
+        (to_x, weight.clone(), bias.clone(), gamma.clone(), beta.clone())
+    })]
     fn radial_layer_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -262,23 +235,8 @@ pub trait RadialOps: Backend {
         FloatTensor<Self>,
         FloatTensor<Self>,
     ) {
-        let (device, dtype, [rows, columns]) = (x.device(), x.dtype(), x.shape().dims());
-        let [weight_shape, bias_shape, affine_shape] = [&weight, &bias, &gamma].map(|t| t.shape());
-        let d_output = weight_shape[1];
-        let grad = HostTensor::float::<Self>(grad);
-        let tensors = [x, weight, bias, gamma, beta].map(HostTensor::float::<Self>);
-        with_real!("radial_layer", dtype, T => {
-            let layer = layer::<T>(&tensors, rows, d_output, options);
-            let (to_x, to) = layer.backward(grad.as_slice(), wanted);
-            let rows = if wanted.input { rows } else { 0 };
-            (
-                upload::<Self, T>(to_x, [rows, columns], &device),
-                upload::<Self, T>(to.weight, weight_shape, &device),
-                upload::<Self, T>(to.bias, bias_shape, &device),
-                upload::<Self, T>(to.gamma, affine_shape.clone(), &device),
-                upload::<Self, T>(to.beta, affine_shape, &device),
-            )
-        })
+        let tensors = [x, weight, bias, gamma, beta];
+        radial_layer_backward_on_host::<Self>(grad, tensors, options, wanted).into()
     }
 }
 
@@ -309,14 +267,104 @@ fn layer<T: Elementary>(
     }
 }
 
+/// [`RadialOps::grouped_layer_norm`] on the host, of x, gamma and beta.
+pub(crate) fn layer_norm_on_host<B: Backend>(
+    tensors: [FloatTensor<B>; 3],
+    width: usize,
+    epsilon: f64,
+    rectifier: Rectifier,
+) -> FloatTensor<B> {
+    let [x, gamma, beta] = tensors;
+    let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
+    let [x, gamma, beta] = [x, gamma, beta].map(HostTensor::float::<B>);
+    with_real!("grouped_layer_norm", dtype, T => {
+        let layer = LayerNorm::<T> {
+            gamma: gamma.as_slice(),
+            beta: beta.as_slice(),
+            width,
+            epsilon: epsilon as T,
+        };
+        let out = grouped_norm::forward(layer, rectifier, x.as_slice());
+        upload::<B, T>(out, shape, &device)
+    })
+}
+
+/// [`RadialOps::grouped_layer_norm_backward`] on the host, of x, gamma and beta.
+pub(crate) fn layer_norm_backward_on_host<B: Backend>(
+    grad: FloatTensor<B>,
+    tensors: [FloatTensor<B>; 3],
+    width: usize,
+    epsilon: f64,
+    rectifier: Rectifier,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let [x, gamma, beta] = tensors;
+    let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
+    let columns = shape[1];
+    let [grad, x, gamma, beta] = [grad, x, gamma, beta].map(HostTensor::float::<B>);
+    with_real!("grouped_layer_norm", dtype, T => {
+        let layer = LayerNorm::<T> {
+            gamma: gamma.as_slice(),
+            beta: beta.as_slice(),
+            width,
+            epsilon: epsilon as T,
+        };
+        let (to_x, to_gamma, to_beta) =
+            grouped_norm::backward(layer, rectifier, x.as_slice(), grad.as_slice());
+        (
+            upload::<B, T>(to_x, shape, &device),
+            upload::<B, T>(to_gamma, [columns], &device),
+            upload::<B, T>(to_beta, [columns], &device),
+        )
+    })
+}
+
+/// [`RadialOps::radial_layer`] on the host, of x, weight, bias, gamma and beta.
+pub(crate) fn radial_layer_on_host<B: Backend>(
+    tensors: [FloatTensor<B>; 5],
+    options: RadialLayerOptions,
+) -> FloatTensor<B> {
+    let [x, weight, bias, gamma, beta] = tensors;
+    let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
+    let d_output = weight.shape()[1];
+    let tensors = [x, weight, bias, gamma, beta].map(HostTensor::float::<B>);
+    with_real!("radial_layer", dtype, T => {
+        let out = layer::<T>(&tensors, rows, d_output, options).forward();
+        upload::<B, T>(out, [rows, options.groups * d_output], &device)
+    })
+}
+
+/// [`RadialOps::radial_layer_backward`] on the host, of x, weight, bias, gamma and beta.
+pub(crate) fn radial_layer_backward_on_host<B: Backend>(
+    grad: FloatTensor<B>,
+    tensors: [FloatTensor<B>; 5],
+    options: RadialLayerOptions,
+    wanted: RadialWanted,
+) -> [FloatTensor<B>; 5] {
+    let [x, weight, bias, gamma, beta] = tensors;
+    let (device, dtype, [rows, columns]) = (x.device(), x.dtype(), x.shape().dims());
+    let [weight_shape, bias_shape, affine_shape] = [&weight, &bias, &gamma].map(|t| t.shape());
+    let d_output = weight_shape[1];
+    let grad = HostTensor::float::<B>(grad);
+    let tensors = [x, weight, bias, gamma, beta].map(HostTensor::float::<B>);
+    with_real!("radial_layer", dtype, T => {
+        let layer = layer::<T>(&tensors, rows, d_output, options);
+        let (to_x, to) = layer.backward(grad.as_slice(), wanted);
+        let rows = if wanted.input { rows } else { 0 };
+        [
+            upload::<B, T>(to_x, [rows, columns], &device),
+            upload::<B, T>(to.weight, weight_shape, &device),
+            upload::<B, T>(to.bias, bias_shape, &device),
+            upload::<B, T>(to.gamma, affine_shape.clone(), &device),
+            upload::<B, T>(to.beta, affine_shape, &device),
+        ]
+    })
+}
+
 #[cfg(feature = "flex")]
 impl RadialOps for burn::backend::Flex {}
 
 #[cfg(feature = "ndarray")]
 impl RadialOps for burn::backend::NdArray {}
-
-#[cfg(feature = "cubecl")]
-impl RadialOps for burn_cubecl::CubeBackend {}
 
 impl<B: Backend + RadialOps, C: CheckpointStrategy> RadialOps for Autodiff<B, C> {
     fn grouped_layer_norm(
