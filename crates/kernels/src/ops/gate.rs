@@ -38,10 +38,12 @@ pub fn gate(x: Tensor<2>, plan: &Arc<GatePlan>) -> Tensor<2> {
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
+    Fusion: cfg(feature = "fusion"),
     Autodiff
 )]
 pub trait GateOps: Backend {
     /// See [`crate::gate`]: `[N, plan.dim_in()]` to `[N, plan.dim_out()]`.
+    #[fusion(default)]
     fn gate(x: FloatTensor<Self>, plan: Arc<GatePlan>) -> FloatTensor<Self> {
         let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
         let x = HostTensor::float::<Self>(x);
@@ -52,6 +54,7 @@ pub trait GateOps: Backend {
     }
 
     /// Gradient of [`Self::gate`].
+    #[fusion(default)]
     fn gate_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,

@@ -119,11 +119,13 @@ fn expect_columns(operation: &str, x: &Tensor<2>, plan: &NormPlan) {
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cubecl"),
+    Fusion: cfg(feature = "fusion"),
     Autodiff
 )]
 pub trait NormOps: Backend {
     /// See [`crate::norm_nonlinearity`]: `[N, plan.dim()]` to the same. Without scales, `[0]`, norms are
     /// shifted and not normalised.
+    #[fusion(default)]
     fn norm_nonlinearity(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -141,6 +143,7 @@ pub trait NormOps: Backend {
     }
 
     /// Gradients of [`Self::norm_nonlinearity`] to x, gamma and beta.
+    #[fusion(default)]
     fn norm_nonlinearity_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -165,6 +168,7 @@ pub trait NormOps: Backend {
     }
 
     /// See [`crate::equivariant_layer_norm`]: `[N, plan.dim()]` to the same.
+    #[fusion(default)]
     fn equivariant_layer_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -182,6 +186,7 @@ pub trait NormOps: Backend {
     }
 
     /// Gradients of [`Self::equivariant_layer_norm`] to x, gamma and beta.
+    #[fusion(default)]
     fn equivariant_layer_norm_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,

@@ -68,6 +68,9 @@ stamp! {
     attend_joint: crate::attention::joint;
     attend_separate: crate::attention::separate;
     steerable_linear: crate::linear::steerable_linear;
+    norm_nonlinearity: crate::norms::norm_nonlinearity;
+    equivariant_layer_norm: crate::norms::equivariant_layer_norm;
+    gate: crate::norms::gate;
     convolve_full: crate::convolution::full;
     convolve_channel_wise: crate::convolution::channel_wise;
 }
