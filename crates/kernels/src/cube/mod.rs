@@ -7,11 +7,24 @@
 //!
 //! Other float types than f32 run on the host, through a copy.
 
+#![allow(
+    clippy::collapsible_if,
+    clippy::needless_range_loop,
+    reason = "kernels have no iterators, and conditions of two times"
+)]
+
 mod activation;
 mod attention;
 mod convolution;
+mod equivariant_norm;
+mod gate;
 mod geometry;
+mod grouped_linear;
+mod harmonics;
+mod lanes;
+mod layer_norm;
 mod linear;
+mod nonlinearity;
 mod radial;
 mod rows;
 mod sums;

@@ -43,30 +43,44 @@ pub fn gate(x: Tensor<2>, plan: &Arc<GatePlan>) -> Tensor<2> {
 )]
 pub trait GateOps: Backend {
     /// See [`crate::gate`]: `[N, plan.dim_in()]` to `[N, plan.dim_out()]`.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = burn::tensor::Shape::new([x[0], plan.dim_out()]))]
     fn gate(x: FloatTensor<Self>, plan: Arc<GatePlan>) -> FloatTensor<Self> {
-        let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
-        let x = HostTensor::float::<Self>(x);
-        with_real!("gate", dtype, T => {
-            let out = plan.forward::<T>(x.as_slice());
-            upload::<Self, T>(out, [rows, plan.dim_out()], &device)
-        })
+        gate_on_host::<Self>(x, &plan)
     }
 
     /// Gradient of [`Self::gate`].
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn gate_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,
         plan: Arc<GatePlan>,
     ) -> FloatTensor<Self> {
-        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-        let [grad, x] = [grad, x].map(HostTensor::float::<Self>);
-        with_real!("gate", dtype, T => {
-            let to_x = plan.backward::<T>(x.as_slice(), grad.as_slice());
-            upload::<Self, T>(to_x, shape, &device)
-        })
+        gate_backward_on_host::<Self>(grad, x, &plan)
     }
+}
+
+/// [`GateOps::gate`] on the host.
+pub(crate) fn gate_on_host<B: Backend>(x: FloatTensor<B>, plan: &GatePlan) -> FloatTensor<B> {
+    let (device, dtype, rows) = (x.device(), x.dtype(), x.shape()[0]);
+    let x = HostTensor::float::<B>(x);
+    with_real!("gate", dtype, T => {
+        let out = plan.forward::<T>(x.as_slice());
+        upload::<B, T>(out, [rows, plan.dim_out()], &device)
+    })
+}
+
+/// [`GateOps::gate_backward`] on the host.
+pub(crate) fn gate_backward_on_host<B: Backend>(
+    grad: FloatTensor<B>,
+    x: FloatTensor<B>,
+    plan: &GatePlan,
+) -> FloatTensor<B> {
+    let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
+    let [grad, x] = [grad, x].map(HostTensor::float::<B>);
+    with_real!("gate", dtype, T => {
+        let to_x = plan.backward::<T>(x.as_slice(), grad.as_slice());
+        upload::<B, T>(to_x, shape, &device)
+    })
 }
 
 #[cfg(feature = "flex")]
@@ -74,9 +88,6 @@ impl GateOps for burn::backend::Flex {}
 
 #[cfg(feature = "ndarray")]
 impl GateOps for burn::backend::NdArray {}
-
-#[cfg(feature = "cubecl")]
-impl GateOps for burn_cubecl::CubeBackend {}
 
 impl<B: Backend + GateOps, C: CheckpointStrategy> GateOps for Autodiff<B, C> {
     fn gate(x: FloatTensor<Self>, plan: Arc<GatePlan>) -> FloatTensor<Self> {

@@ -125,7 +125,7 @@ fn expect_columns(operation: &str, x: &Tensor<2>, plan: &NormPlan) {
 pub trait NormOps: Backend {
     /// See [`crate::norm_nonlinearity`]: `[N, plan.dim()]` to the same. Without scales, `[0]`, norms are
     /// shifted and not normalised.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn norm_nonlinearity(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -133,17 +133,11 @@ pub trait NormOps: Backend {
         plan: Arc<NormPlan>,
         options: NormNonlinearityOptions,
     ) -> FloatTensor<Self> {
-        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-        let [x, gamma, beta] = [x, gamma, beta].map(HostTensor::float::<Self>);
-        with_real!("norm_nonlinearity", dtype, T => {
-            let (plan, gamma, beta) = (&*plan, gamma.as_slice(), beta.as_slice());
-            let layer = NormNonlinearity::<T> { plan, gamma, beta, options };
-            upload::<Self, T>(layer.forward(x.as_slice()), shape, &device)
-        })
+        nonlinearity_on_host::<Self>([x, gamma, beta], &plan, options)
     }
 
     /// Gradients of [`Self::norm_nonlinearity`] to x, gamma and beta.
-    #[fusion(default)]
+    #[fusion(meta = |_, x, gamma, beta, _, _| (x.clone(), gamma.clone(), beta.clone()))]
     fn norm_nonlinearity_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -152,23 +146,11 @@ pub trait NormOps: Backend {
         plan: Arc<NormPlan>,
         options: NormNonlinearityOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let (device, dtype) = (x.device(), x.dtype());
-        let [to_x, to_gamma, to_beta] = [&x, &gamma, &beta].map(TensorMetadata::shape);
-        let [grad, x, gamma, beta] = [grad, x, gamma, beta].map(HostTensor::float::<Self>);
-        with_real!("norm_nonlinearity", dtype, T => {
-            let (plan, gamma, beta) = (&*plan, gamma.as_slice(), beta.as_slice());
-            let layer = NormNonlinearity::<T> { plan, gamma, beta, options };
-            let gradients = layer.backward(x.as_slice(), grad.as_slice());
-            (
-                upload::<Self, T>(gradients.x, to_x, &device),
-                upload::<Self, T>(gradients.gamma, to_gamma, &device),
-                upload::<Self, T>(gradients.beta, to_beta, &device),
-            )
-        })
+        nonlinearity_backward_on_host::<Self>(grad, [x, gamma, beta], &plan, options)
     }
 
     /// See [`crate::equivariant_layer_norm`]: `[N, plan.dim()]` to the same.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn equivariant_layer_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -176,17 +158,11 @@ pub trait NormOps: Backend {
         plan: Arc<NormPlan>,
         epsilon: f64,
     ) -> FloatTensor<Self> {
-        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-        let [x, gamma, beta] = [x, gamma, beta].map(HostTensor::float::<Self>);
-        with_real!("equivariant_layer_norm", dtype, T => {
-            let (plan, gamma, beta) = (&*plan, gamma.as_slice(), beta.as_slice());
-            let layer = EquivariantNorm::<T> { plan, gamma, beta, epsilon: epsilon as T };
-            upload::<Self, T>(layer.forward(x.as_slice()), shape, &device)
-        })
+        layer_norm_on_host::<Self>([x, gamma, beta], &plan, epsilon)
     }
 
     /// Gradients of [`Self::equivariant_layer_norm`] to x, gamma and beta.
-    #[fusion(default)]
+    #[fusion(meta = |_, x, gamma, beta, _, _| (x.clone(), gamma.clone(), beta.clone()))]
     fn equivariant_layer_norm_backward(
         grad: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -195,20 +171,86 @@ pub trait NormOps: Backend {
         plan: Arc<NormPlan>,
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let (device, dtype) = (x.device(), x.dtype());
-        let [to_x, to_gamma, to_beta] = [&x, &gamma, &beta].map(TensorMetadata::shape);
-        let [grad, x, gamma, beta] = [grad, x, gamma, beta].map(HostTensor::float::<Self>);
-        with_real!("equivariant_layer_norm", dtype, T => {
-            let (plan, gamma, beta) = (&*plan, gamma.as_slice(), beta.as_slice());
-            let layer = EquivariantNorm::<T> { plan, gamma, beta, epsilon: epsilon as T };
-            let gradients = layer.backward(x.as_slice(), grad.as_slice());
-            (
-                upload::<Self, T>(gradients.x, to_x, &device),
-                upload::<Self, T>(gradients.gamma, to_gamma, &device),
-                upload::<Self, T>(gradients.beta, to_beta, &device),
-            )
-        })
+        layer_norm_backward_on_host::<Self>(grad, [x, gamma, beta], &plan, epsilon)
     }
+}
+
+/// [`NormOps::norm_nonlinearity`] on the host, of x, gamma and beta.
+pub(crate) fn nonlinearity_on_host<B: Backend>(
+    tensors: [FloatTensor<B>; 3],
+    plan: &NormPlan,
+    options: NormNonlinearityOptions,
+) -> FloatTensor<B> {
+    let [x, gamma, beta] = tensors;
+    let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
+    let [x, gamma, beta] = [x, gamma, beta].map(HostTensor::float::<B>);
+    with_real!("norm_nonlinearity", dtype, T => {
+        let (gamma, beta) = (gamma.as_slice(), beta.as_slice());
+        let layer = NormNonlinearity::<T> { plan, gamma, beta, options };
+        upload::<B, T>(layer.forward(x.as_slice()), shape, &device)
+    })
+}
+
+/// [`NormOps::norm_nonlinearity_backward`] on the host, of x, gamma and beta.
+pub(crate) fn nonlinearity_backward_on_host<B: Backend>(
+    grad: FloatTensor<B>,
+    tensors: [FloatTensor<B>; 3],
+    plan: &NormPlan,
+    options: NormNonlinearityOptions,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let [x, gamma, beta] = tensors;
+    let (device, dtype) = (x.device(), x.dtype());
+    let [to_x, to_gamma, to_beta] = [&x, &gamma, &beta].map(TensorMetadata::shape);
+    let [grad, x, gamma, beta] = [grad, x, gamma, beta].map(HostTensor::float::<B>);
+    with_real!("norm_nonlinearity", dtype, T => {
+        let (gamma, beta) = (gamma.as_slice(), beta.as_slice());
+        let layer = NormNonlinearity::<T> { plan, gamma, beta, options };
+        let gradients = layer.backward(x.as_slice(), grad.as_slice());
+        (
+            upload::<B, T>(gradients.x, to_x, &device),
+            upload::<B, T>(gradients.gamma, to_gamma, &device),
+            upload::<B, T>(gradients.beta, to_beta, &device),
+        )
+    })
+}
+
+/// [`NormOps::equivariant_layer_norm`] on the host, of x, gamma and beta.
+pub(crate) fn layer_norm_on_host<B: Backend>(
+    tensors: [FloatTensor<B>; 3],
+    plan: &NormPlan,
+    epsilon: f64,
+) -> FloatTensor<B> {
+    let [x, gamma, beta] = tensors;
+    let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
+    let [x, gamma, beta] = [x, gamma, beta].map(HostTensor::float::<B>);
+    with_real!("equivariant_layer_norm", dtype, T => {
+        let (gamma, beta) = (gamma.as_slice(), beta.as_slice());
+        let layer = EquivariantNorm::<T> { plan, gamma, beta, epsilon: epsilon as T };
+        upload::<B, T>(layer.forward(x.as_slice()), shape, &device)
+    })
+}
+
+/// [`NormOps::equivariant_layer_norm_backward`] on the host, of x, gamma and beta.
+pub(crate) fn layer_norm_backward_on_host<B: Backend>(
+    grad: FloatTensor<B>,
+    tensors: [FloatTensor<B>; 3],
+    plan: &NormPlan,
+    epsilon: f64,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let [x, gamma, beta] = tensors;
+    let (device, dtype) = (x.device(), x.dtype());
+    let [to_x, to_gamma, to_beta] = [&x, &gamma, &beta].map(TensorMetadata::shape);
+    let [grad, x, gamma, beta] = [grad, x, gamma, beta].map(HostTensor::float::<B>);
+    with_real!("equivariant_layer_norm", dtype, T => {
+        let (gamma, beta) = (gamma.as_slice(), beta.as_slice());
+        let layer = EquivariantNorm::<T> { plan, gamma, beta, epsilon: epsilon as T };
+        let gradients = layer.backward(x.as_slice(), grad.as_slice());
+        (
+            upload::<B, T>(gradients.x, to_x, &device),
+            upload::<B, T>(gradients.gamma, to_gamma, &device),
+            upload::<B, T>(gradients.beta, to_beta, &device),
+        )
+    })
 }
 
 #[cfg(feature = "flex")]
@@ -216,9 +258,6 @@ impl NormOps for burn::backend::Flex {}
 
 #[cfg(feature = "ndarray")]
 impl NormOps for burn::backend::NdArray {}
-
-#[cfg(feature = "cubecl")]
-impl NormOps for burn_cubecl::CubeBackend {}
 
 impl<B: Backend + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
     fn norm_nonlinearity(

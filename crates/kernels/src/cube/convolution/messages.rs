@@ -50,6 +50,7 @@ pub(super) fn full(
         // The radial network of the step before, none at first.
         let before = program[step.max(first_step + STEP) - STEP + 5] as usize;
         sync_cube();
+        // Nested: the outer condition is decided when the kernel is compiled.
         if comptime!(tile.staged) {
             if index == 0 || radial != before {
                 stage_hidden(

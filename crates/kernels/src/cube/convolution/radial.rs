@@ -391,16 +391,3 @@ pub(super) fn to_weight(
         }
     }
 }
-
-/// Sums the splits, in order.
-#[cube(launch)]
-pub(super) fn sum_splits(parts: &[f32], out: &mut [f32], splits: usize, count: usize) {
-    if ABSOLUTE_POS >= count {
-        terminate!();
-    }
-    let mut sum = 0.0f32;
-    for split in 0..splits {
-        sum += parts[split * count + ABSOLUTE_POS];
-    }
-    out[ABSOLUTE_POS] = sum;
-}
