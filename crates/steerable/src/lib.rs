@@ -46,7 +46,7 @@
 //! | --- | --- |
 //! | `flex` (default) | burn's CPU backend; the custom operations read its tensors in place |
 //! | `ndarray` | burn's older CPU backend, deprecated there |
-//! | `wgpu`, `vulkan`, `webgpu`, `metal`, `cuda`, `rocm` | burn's GPU backends; the custom operations run on the host, through a copy |
+//! | `wgpu`, `vulkan`, `webgpu`, `metal`, `cuda`, `rocm` | burn's GPU backends: kernels in f32, run so far on software Vulkan only |
 //! | `import` | loading NVIDIA's weights from safetensors files, [`nn::nvidia`] |
 //!
 //! A program names its device (`Device::flex()`), since the default depends on what else is enabled.
