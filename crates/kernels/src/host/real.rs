@@ -21,7 +21,6 @@ pub(crate) trait Real:
     const ZERO: Self;
     const ONE: Self;
     fn of(value: f64) -> Self;
-    fn exp(self) -> Self;
     fn sqrt(self) -> Self;
     fn recip_sqrt(self) -> Self;
     fn recip(self) -> Self;
@@ -37,10 +36,6 @@ macro_rules! real {
             #[inline(always)]
             fn of(value: f64) -> Self {
                 value as $t
-            }
-            #[inline(always)]
-            fn exp(self) -> Self {
-                <$t>::exp(self)
             }
             #[inline(always)]
             fn sqrt(self) -> Self {

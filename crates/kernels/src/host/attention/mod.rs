@@ -3,135 +3,23 @@
 //! A node's few edges stay in cache between the passes over them, and nothing of size edges x heads
 //! outlives its node: the backward pass forms the weights again.
 
+mod plan;
+
 use std::ops::Range;
 
-use steerable_harmonics::plan::{Block, blocks};
-use steerable_irreps::Irreps;
+pub use plan::AttentionPlan;
+use plan::{add_dots, add_weighted};
 
-use super::real::Real;
+use super::elementary::{Elementary, exp};
 use super::segment::split_rows;
 use super::simd::{Instructions, Loop, dispatch};
 use super::tasks::{run_all, split_mut};
-
-/// Columns that are worked on at a time.
-const LANES: usize = 16;
 
 /// Numbers that one thread should have to read before a second one is called.
 const WORK_PER_THREAD: usize = 1 << 16;
 
 /// Envelopes below this count as zero.
 pub(crate) const SMALLEST_ENVELOPE: f64 = 1e-20;
-
-/// How attention reads packed rows: which columns are keys, which are values, and whose head they are.
-///
-/// The channels of each block are dealt to the heads in consecutive runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AttentionPlan {
-    values: Vec<Slab>,
-    keys: Vec<Slab>,
-    dim_value: usize,
-    dim_key: usize,
-    num_heads: usize,
-    scale: f64,
-}
-
-/// Consecutive blocks with one multiplicity: the channels repeat every `mul` columns.
-#[derive(Clone, Debug, PartialEq)]
-struct Slab {
-    columns: Range<usize>,
-    mul: usize,
-    /// Head of each column until the heads repeat and a run of [`LANES`] is full.
-    heads: Vec<u32>,
-}
-
-impl AttentionPlan {
-    /// The plan of values and keys of these irreps; logits are multiplied by `scale`.
-    ///
-    /// # Panics
-    /// When there are no heads or they do not divide a multiplicity.
-    pub fn new(irreps_value: &Irreps, irreps_key: &Irreps, num_heads: usize, scale: f64) -> Self {
-        assert!(num_heads > 0, "AttentionPlan: at least one head");
-        Self {
-            values: slabs(irreps_value, num_heads),
-            keys: slabs(irreps_key, num_heads),
-            dim_value: irreps_value.dim(),
-            dim_key: irreps_key.dim(),
-            num_heads,
-            scale,
-        }
-    }
-
-    /// Number of columns of the values.
-    pub fn dim_value(&self) -> usize {
-        self.dim_value
-    }
-
-    /// Number of columns of keys and queries.
-    pub fn dim_key(&self) -> usize {
-        self.dim_key
-    }
-
-    /// Number of heads.
-    pub fn num_heads(&self) -> usize {
-        self.num_heads
-    }
-
-    /// What the logits are multiplied by.
-    pub fn scale(&self) -> f64 {
-        self.scale
-    }
-
-    /// The head of each column of the values.
-    pub(crate) fn value_heads(&self) -> Vec<usize> {
-        self.values.iter().flat_map(Slab::head_of_columns).collect()
-    }
-
-    /// The head of each column of keys and queries.
-    pub(crate) fn key_heads(&self) -> Vec<usize> {
-        self.keys.iter().flat_map(Slab::head_of_columns).collect()
-    }
-}
-
-impl Slab {
-    fn head_of_columns(&self) -> impl Iterator<Item = usize> {
-        let heads = self.heads.iter().cycle().take(self.columns.len());
-        heads.map(|&head| head as usize)
-    }
-}
-
-/// Blocks, joined where neighbours have one multiplicity.
-fn slabs(irreps: &Irreps, num_heads: usize) -> Vec<Slab> {
-    let mut slabs: Vec<Slab> = Vec::new();
-    for (block, _) in blocks(irreps).filter(|(block, _)| block.mul > 0) {
-        assert!(
-            block.mul.is_multiple_of(num_heads),
-            "AttentionPlan: {num_heads} heads do not divide {} channels",
-            block.mul
-        );
-        match slabs.last_mut() {
-            Some(slab) if slab.mul == block.mul => slab.columns.end = block.columns().end,
-            _ => slabs.push(Slab::new(&block, num_heads)),
-        }
-    }
-    slabs
-}
-
-impl Slab {
-    fn new(block: &Block, num_heads: usize) -> Self {
-        let period = (1..)
-            .map(|runs| runs * LANES)
-            .find(|columns| columns.is_multiple_of(block.mul))
-            .expect("a common multiple");
-        let width = block.mul / num_heads;
-        Self {
-            columns: block.columns(),
-            mul: block.mul,
-            heads: (0..period)
-                .map(|column| (column % block.mul / width) as u32)
-                .collect(),
-        }
-    }
-}
 
 /// One attention over edges sorted by destination.
 #[derive(Clone, Copy)]
@@ -157,7 +45,7 @@ pub(crate) struct Gradients<T> {
     pub(crate) envelope: Vec<T>,
 }
 
-impl<T: Real> Attention<'_, T> {
+impl<T: Elementary> Attention<'_, T> {
     fn num_edges(&self) -> usize {
         self.row_offsets[self.row_offsets.len() - 1] as usize
     }
@@ -265,43 +153,53 @@ impl<T: Real> Attention<'_, T> {
     }
 
     /// `e exp(logit) / sum of e exp(logit)` over the edges of a node, `[edges, heads]`; zero where
-    /// every envelope is. A NaN among the logits shows in all weights of its head.
+    /// every envelope is. A NaN among the logits shows in all weights of its head. `highest` and
+    /// `totals` have a number for each head.
     #[inline(always)]
-    fn weigh<I: Instructions>(&self, node: usize, weights: &mut [T]) {
+    fn weigh<I: Instructions>(
+        &self,
+        node: usize,
+        weights: &mut [T],
+        [highest, totals]: &mut [Vec<T>; 2],
+    ) {
         let (heads, scale) = (self.plan.num_heads, T::of(self.plan.scale));
         let edges = self.edges_of(node);
         let query = self.query_of(node);
+        highest.fill(T::of(f64::NEG_INFINITY));
         for (edge, logits) in edges.clone().zip(weights.chunks_exact_mut(heads)) {
             logits.fill(T::ZERO);
             add_dots::<T, I>(&self.plan.keys, query, self.key_of(edge), logits);
-            logits.iter_mut().for_each(|logit| *logit = *logit * scale);
-        }
-        for head in 0..heads {
-            let mut highest = T::of(f64::NEG_INFINITY);
-            for (edge, &logit) in edges.clone().zip(weights.iter().skip(head).step_by(heads)) {
+            let is_alive = !self.is_dead(edge);
+            for (logit, highest) in logits.iter_mut().zip(&mut *highest) {
+                *logit = *logit * scale;
                 // A NaN never is the highest.
-                if logit > highest && !self.is_dead(edge) {
-                    highest = logit;
+                if *logit > *highest && is_alive {
+                    *highest = *logit;
                 }
             }
-            let mut total = T::ZERO;
-            for (edge, weight) in edges
-                .clone()
-                .zip(weights.iter_mut().skip(head).step_by(heads))
-            {
-                *weight = match self.envelope {
-                    // Zero, but a NaN or an infinite logit still shows.
-                    Some(_) if self.is_dead(edge) => T::ZERO * *weight,
-                    Some(envelope) => envelope[edge] * Real::exp(*weight - highest),
-                    None => Real::exp(*weight - highest),
-                };
-                total += *weight;
+        }
+        totals.fill(T::ZERO);
+        for (edge, weights) in edges.zip(weights.chunks_exact_mut(heads)) {
+            if self.is_dead(edge) {
+                // Zero, but a NaN or an infinite logit still shows.
+                weights.iter_mut().for_each(|w| *w = T::ZERO * *w);
+            } else {
+                let envelope = self.envelope.map_or(T::ONE, |envelope| envelope[edge]);
+                for (weight, &highest) in weights.iter_mut().zip(&*highest) {
+                    *weight = envelope * exp::<T, I>(*weight - highest);
+                }
             }
-            if total == T::ZERO {
-                continue;
+            for (total, &weight) in totals.iter_mut().zip(&*weights) {
+                *total += weight;
             }
+        }
+        // Every envelope is zero: so are the weights.
+        for total in totals.iter_mut().filter(|total| **total == T::ZERO) {
+            *total = T::ONE;
+        }
+        for weights in weights.chunks_exact_mut(heads) {
             // Divided, so that a single edge weighs exactly one: its gradient is then exactly zero.
-            for weight in weights.iter_mut().skip(head).step_by(heads) {
+            for (weight, &total) in weights.iter_mut().zip(&*totals) {
                 *weight = *weight / total;
             }
         }
@@ -325,7 +223,7 @@ struct Forward<'a, T> {
     out: &'a mut [T],
 }
 
-impl<T: Real> Loop for Forward<'_, T> {
+impl<T: Elementary> Loop for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -345,10 +243,11 @@ impl<T: Real> Loop for Forward<'_, T> {
             return;
         }
         let mut weights = vec![T::ZERO; attention.most_edges(&nodes) * num_heads];
+        let mut of_heads = [(); 2].map(|()| vec![T::ZERO; *num_heads]);
         for (node, out) in nodes.zip(out.chunks_exact_mut(*dim_value)) {
             let edges = attention.edges_of(node);
             let weights = &mut weights[..edges.len() * num_heads];
-            attention.weigh::<I>(node, weights);
+            attention.weigh::<I>(node, weights, &mut of_heads);
             for (edge, weights) in edges.zip(weights.chunks_exact(*num_heads)) {
                 add_weighted::<T, I>(values, weights, attention.value_of(edge), out);
             }
@@ -369,7 +268,7 @@ struct Backward<'a, T> {
     envelope: &'a mut [T],
 }
 
-impl<T: Real> Loop for Backward<'_, T> {
+impl<T: Elementary> Loop for Backward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -397,11 +296,12 @@ impl<T: Real> Loop for Backward<'_, T> {
         let most = attention.most_edges(&nodes) * heads;
         let (mut weights, mut to_logits) = (vec![T::ZERO; most], vec![T::ZERO; most]);
         let mut means = vec![T::ZERO; heads];
+        let mut of_heads = [(); 2].map(|()| vec![T::ZERO; heads]);
         for (local, node) in nodes.enumerate() {
             let edges = attention.edges_of(node);
             let weights = &mut weights[..edges.len() * heads];
             let to_logits = &mut to_logits[..edges.len() * heads];
-            attention.weigh::<I>(node, weights);
+            attention.weigh::<I>(node, weights, &mut of_heads);
             // First the gradients to the weights, and their mean.
             let grad = &grad[node * dim_value..][..dim_value];
             to_logits.fill(T::ZERO);
@@ -443,57 +343,6 @@ impl<T: Real> Loop for Backward<'_, T> {
                 add_weighted::<T, I>(keys, to_logits, query, to_key);
                 add_weighted::<T, I>(keys, to_logits, attention.key_of(edge), to_query);
             }
-        }
-    }
-}
-
-/// `out[head] += sum of a b` over the columns of each head.
-#[inline(always)]
-fn add_dots<T: Real, I: Instructions>(slabs: &[Slab], a: &[T], b: &[T], out: &mut [T]) {
-    for slab in slabs {
-        let (a, a_rest) = a[slab.columns.clone()].as_chunks::<LANES>();
-        let (b, b_rest) = b[slab.columns.clone()].as_chunks::<LANES>();
-        let (heads, _) = slab.heads.as_chunks::<LANES>();
-        let period = heads.len();
-        for (first, heads) in heads.iter().enumerate().take(a.len()) {
-            let mut sum = [T::ZERO; LANES];
-            let a = a[first..].iter().step_by(period);
-            for (a, b) in a.zip(b[first..].iter().step_by(period)) {
-                for lane in 0..LANES {
-                    sum[lane] = I::multiply_add(a[lane], b[lane], sum[lane]);
-                }
-            }
-            for (&head, &sum) in heads.iter().zip(&sum) {
-                out[head as usize] += sum;
-            }
-        }
-        let heads = &heads[a.len() % period];
-        for ((&head, &a), &b) in heads.iter().zip(a_rest).zip(b_rest) {
-            out[head as usize] += a * b;
-        }
-    }
-}
-
-/// `out += weight[head] x`, column by column.
-#[inline(always)]
-fn add_weighted<T: Real, I: Instructions>(slabs: &[Slab], weights: &[T], x: &[T], out: &mut [T]) {
-    for slab in slabs {
-        let (x, x_rest) = x[slab.columns.clone()].as_chunks::<LANES>();
-        let (out, out_rest) = out[slab.columns.clone()].as_chunks_mut::<LANES>();
-        let (heads, _) = slab.heads.as_chunks::<LANES>();
-        let period = heads.len();
-        for (first, heads) in heads.iter().enumerate().take(x.len()) {
-            let weight = heads.map(|head| weights[head as usize]);
-            let x = x[first..].iter().step_by(period);
-            for (out, x) in out[first..].iter_mut().step_by(period).zip(x) {
-                for lane in 0..LANES {
-                    out[lane] = I::multiply_add(weight[lane], x[lane], out[lane]);
-                }
-            }
-        }
-        let heads = &heads[x.len() % period];
-        for ((out, &x), &head) in out_rest.iter_mut().zip(x_rest).zip(heads) {
-            *out += weights[head as usize] * x;
         }
     }
 }
