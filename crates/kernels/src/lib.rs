@@ -15,7 +15,6 @@
 //! | [`norm_nonlinearity`], [`gate`] | non-linearities that commute with rotations |
 //! | [`equivariant_layer_norm`] | normalization that commutes with rotations |
 //! | [`activate`] | activations, vectorised |
-//! | [`grouped_layer_norm`] | normalization and rectifier in one pass |
 //! | [`radial_layer`] | linear map, normalization and activation of radial networks side by side |
 //!
 //! # Backends
@@ -40,7 +39,6 @@ pub use edges::RowGroups;
 pub use host::attention::AttentionPlan;
 pub use host::convolution::Wanted;
 pub use host::gate::{GatePlan, ScaledActivation};
-pub use host::grouped_norm::Rectifier;
 pub use host::norm_nonlinearity::NormNonlinearityOptions;
 pub use host::norm_plan::{NormBlock, NormPlan};
 pub use host::radial::RadialWanted;
@@ -55,7 +53,6 @@ pub use ops::geometry::{
 pub use ops::linear::{LinearInputs, LinearOps, steerable_linear};
 pub use ops::norm::{NormAffine, NormOps, equivariant_layer_norm, norm_nonlinearity};
 pub use ops::radial::{
-    LayerNormAffine, RadialLayerInputs, RadialLayerOptions, RadialOps, grouped_layer_norm,
-    radial_layer,
+    LayerNormAffine, RadialLayerInputs, RadialLayerOptions, RadialOps, radial_layer,
 };
 pub use ops::rows::{RowOps, gather_rows, sum_rows};

@@ -9,66 +9,10 @@ use super::layer_norm::Norm;
 use super::sums::sum_columns;
 use super::{dims, has_kernels, row_major, zeros};
 use crate::host::radial::RadialWanted;
-use crate::ops::radial::{
-    layer_norm_backward_on_host, layer_norm_on_host, radial_layer_backward_on_host,
-    radial_layer_on_host,
-};
-use crate::{ActivationOps, RadialLayerOptions, RadialOps, Rectifier};
+use crate::ops::radial::{radial_layer_backward_on_host, radial_layer_on_host};
+use crate::{ActivationOps, RadialLayerOptions, RadialOps};
 
 impl RadialOps for CubeBackend {
-    fn grouped_layer_norm(
-        x: CubeTensor,
-        gamma: CubeTensor,
-        beta: CubeTensor,
-        width: usize,
-        epsilon: f64,
-        rectifier: Rectifier,
-    ) -> CubeTensor {
-        if !has_kernels(x.dtype) {
-            return layer_norm_on_host::<Self>([x, gamma, beta], width, epsilon, rectifier);
-        }
-        if x.meta.num_elements() == 0 {
-            return x;
-        }
-        let [x, gamma, beta] = row_major([x, gamma, beta]);
-        let norm = Norm {
-            gamma: &gamma,
-            beta: &beta,
-            width,
-            epsilon,
-            activation: rectifier.activation(),
-        };
-        norm.forward(&x)
-    }
-
-    fn grouped_layer_norm_backward(
-        grad: CubeTensor,
-        x: CubeTensor,
-        gamma: CubeTensor,
-        beta: CubeTensor,
-        width: usize,
-        epsilon: f64,
-        rectifier: Rectifier,
-    ) -> (CubeTensor, CubeTensor, CubeTensor) {
-        if !has_kernels(x.dtype) {
-            let tensors = [x, gamma, beta];
-            return layer_norm_backward_on_host::<Self>(grad, tensors, width, epsilon, rectifier);
-        }
-        if x.meta.num_elements() == 0 {
-            let none = zeros(&gamma, gamma.shape());
-            return (x, none.clone(), none);
-        }
-        let [grad, x, gamma, beta] = row_major([grad, x, gamma, beta]);
-        let norm = Norm {
-            gamma: &gamma,
-            beta: &beta,
-            width,
-            epsilon,
-            activation: rectifier.activation(),
-        };
-        norm.backward(&grad, &x).into()
-    }
-
     fn radial_layer(
         x: CubeTensor,
         weight: CubeTensor,

@@ -76,39 +76,38 @@ pub(crate) fn pull_back<T: Elementary>(activation: Activation, x: &[T], gradient
 
 /// `f(x)` of every number.
 pub(crate) fn forward<T: Elementary>(activation: Activation, x: &[T]) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
-    let body = |(out, x): (&mut [T], &[T])| {
-        out.copy_from_slice(x);
-        apply(activation, out);
-    };
-    if threads_pay(x.len()) {
-        let out = out.par_chunks_mut(CHUNK);
-        out.zip(x.par_chunks(CHUNK)).for_each(body);
-    } else {
-        out.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).for_each(body);
-    }
-    out
+    by_chunks(x, |_, out| apply(activation, out))
 }
 
 /// `gradient f'(x)` of every number.
 pub(crate) fn backward<T: Elementary>(activation: Activation, x: &[T], gradient: &[T]) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
-    let body = |(out, (x, gradient)): (&mut [T], (&[T], &[T]))| {
-        out.copy_from_slice(gradient);
-        pull_back(activation, x, out);
-    };
-    if threads_pay(x.len()) {
-        let inputs = x.par_chunks(CHUNK).zip(gradient.par_chunks(CHUNK));
-        out.par_chunks_mut(CHUNK).zip(inputs).for_each(body);
-    } else {
-        let inputs = x.chunks(CHUNK).zip(gradient.chunks(CHUNK));
-        out.chunks_mut(CHUNK).zip(inputs).for_each(body);
-    }
-    out
+    by_chunks(gradient, |first, out| {
+        pull_back(activation, &x[first..first + out.len()], out);
+    })
 }
 
-fn threads_pay(len: usize) -> bool {
-    len >= WORTH_THREADS && rayon::current_num_threads() > 1
+/// A copy of `values` after `change`, which gets the place of its chunk and the chunk.
+fn by_chunks<T: Elementary>(values: &[T], change: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
+    let chunks = values.chunks(CHUNK);
+    if values.len() < WORTH_THREADS || rayon::current_num_threads() == 1 {
+        // Through a buffer in the cache, so that the result is written once.
+        let mut out = Vec::with_capacity(values.len());
+        let mut buffer = vec![T::ZERO; CHUNK.min(values.len())];
+        for chunk in chunks {
+            let buffer = &mut buffer[..chunk.len()];
+            buffer.copy_from_slice(chunk);
+            change(out.len(), buffer);
+            out.extend_from_slice(buffer);
+        }
+        return out;
+    }
+    let mut out = vec![T::ZERO; values.len()];
+    let tasks = out.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
+    tasks.enumerate().for_each(|(index, (out, values))| {
+        out.copy_from_slice(values);
+        change(index * CHUNK, out);
+    });
+    out
 }
 
 struct Identity;

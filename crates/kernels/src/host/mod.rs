@@ -11,7 +11,6 @@ pub(crate) mod elementary;
 pub(crate) mod equivariant_norm;
 pub(crate) mod gate;
 mod geometry;
-pub(crate) mod grouped_norm;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod norm_nonlinearity;

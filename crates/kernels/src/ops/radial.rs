@@ -11,7 +11,6 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use super::{register, same_dtype, with_real};
 use crate::Activation;
 use crate::host::elementary::Elementary;
-use crate::host::grouped_norm::{self, Rectifier};
 use crate::host::norm::LayerNorm;
 use crate::host::radial::{RadialLayer, RadialWanted};
 use crate::host::{HostTensor, upload};
@@ -23,43 +22,6 @@ pub struct LayerNormAffine {
     pub gamma: Tensor<1>,
     /// Shift, `[C]`.
     pub beta: Tensor<1>,
-}
-
-/// Layer normalization of each run of `width` columns, and what follows it, in one pass:
-/// `rectifier(gamma (x - mean) / sqrt(var + epsilon) + beta)` with the biased variance.
-///
-/// # Shapes
-/// - x, output: `[E, C]` with C a multiple of `width`
-pub fn grouped_layer_norm(
-    x: Tensor<2>,
-    affine: LayerNormAffine,
-    width: usize,
-    epsilon: f64,
-    rectifier: Rectifier,
-) -> Tensor<2> {
-    let LayerNormAffine { gamma, beta } = affine;
-    same_dtype(
-        "grouped_layer_norm",
-        [x.dtype(), gamma.dtype(), beta.dtype()],
-    );
-    let columns = x.dims()[1];
-    assert!(
-        width > 0 && columns.is_multiple_of(width),
-        "grouped_layer_norm: {columns} columns in runs of {width}"
-    );
-    assert_eq!(
-        [gamma.dims()[0], beta.dims()[0]],
-        [columns; 2],
-        "grouped_layer_norm: affine sizes"
-    );
-    Tensor::from_dispatch(Dispatch::grouped_layer_norm(
-        x.into_dispatch(),
-        gamma.into_dispatch(),
-        beta.into_dispatch(),
-        width,
-        epsilon,
-        rectifier,
-    ))
 }
 
 /// The parameters of one layer of radial networks that stand side by side.
@@ -87,7 +49,10 @@ pub struct RadialLayerOptions {
 }
 
 /// `activation(norm(x[:, g] weight[g] + bias[g]))` for `groups` linear maps side by side, in one pass
-/// over tiles of rows; `norm` is that of [`grouped_layer_norm`], or nothing.
+/// over tiles of rows.
+///
+/// With affine numbers, `norm(x) = gamma (x - mean) / sqrt(var + epsilon) + beta` over each run of
+/// `norm_width` columns, with the biased variance; without, `norm(x) = x`.
 ///
 /// The backward pass keeps x and the parameters and forms the rest again.
 ///
@@ -110,7 +75,7 @@ pub fn radial_layer(
     let [rows, d_output] = weight.dims();
     let columns = x.dims()[1];
     assert!(
-        groups > 0 && rows == columns && rows % groups == 0,
+        groups > 0 && rows > 0 && rows == columns && rows % groups == 0,
         "radial_layer: {columns} columns, {rows} rows of weights, {groups} groups"
     );
     let columns = groups * d_output;
@@ -154,7 +119,7 @@ pub fn radial_layer(
     ))
 }
 
-/// The layers of radial networks, and layer normalization by itself.
+/// The layers of radial networks.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -163,33 +128,6 @@ pub fn radial_layer(
     Autodiff
 )]
 pub trait RadialOps: Backend {
-    /// Layer normalization of each run of `width` columns, then the rectifier: `[E, C]` to `[E, C]`.
-    #[fusion(dtype = x, shape = x)]
-    fn grouped_layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        width: usize,
-        epsilon: f64,
-        rectifier: Rectifier,
-    ) -> FloatTensor<Self> {
-        layer_norm_on_host::<Self>([x, gamma, beta], width, epsilon, rectifier)
-    }
-
-    /// Gradients of [`Self::grouped_layer_norm`] to x, gamma and beta.
-    #[fusion(meta = |_, x, gamma, beta, _, _, _| (x.clone(), gamma.clone(), beta.clone()))]
-    fn grouped_layer_norm_backward(
-        grad: FloatTensor<Self>,
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        width: usize,
-        epsilon: f64,
-        rectifier: Rectifier,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        layer_norm_backward_on_host::<Self>(grad, [x, gamma, beta], width, epsilon, rectifier)
-    }
-
     /// One layer, see [`crate::radial_layer`]. An empty `bias` is none, an empty `gamma` no
     /// normalization.
     #[fusion(
@@ -267,57 +205,6 @@ fn layer<T: Elementary>(
     }
 }
 
-/// [`RadialOps::grouped_layer_norm`] on the host, of x, gamma and beta.
-pub(crate) fn layer_norm_on_host<B: Backend>(
-    tensors: [FloatTensor<B>; 3],
-    width: usize,
-    epsilon: f64,
-    rectifier: Rectifier,
-) -> FloatTensor<B> {
-    let [x, gamma, beta] = tensors;
-    let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-    let [x, gamma, beta] = [x, gamma, beta].map(HostTensor::float::<B>);
-    with_real!("grouped_layer_norm", dtype, T => {
-        let layer = LayerNorm::<T> {
-            gamma: gamma.as_slice(),
-            beta: beta.as_slice(),
-            width,
-            epsilon: epsilon as T,
-        };
-        let out = grouped_norm::forward(layer, rectifier, x.as_slice());
-        upload::<B, T>(out, shape, &device)
-    })
-}
-
-/// [`RadialOps::grouped_layer_norm_backward`] on the host, of x, gamma and beta.
-pub(crate) fn layer_norm_backward_on_host<B: Backend>(
-    grad: FloatTensor<B>,
-    tensors: [FloatTensor<B>; 3],
-    width: usize,
-    epsilon: f64,
-    rectifier: Rectifier,
-) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
-    let [x, gamma, beta] = tensors;
-    let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
-    let columns = shape[1];
-    let [grad, x, gamma, beta] = [grad, x, gamma, beta].map(HostTensor::float::<B>);
-    with_real!("grouped_layer_norm", dtype, T => {
-        let layer = LayerNorm::<T> {
-            gamma: gamma.as_slice(),
-            beta: beta.as_slice(),
-            width,
-            epsilon: epsilon as T,
-        };
-        let (to_x, to_gamma, to_beta) =
-            grouped_norm::backward(layer, rectifier, x.as_slice(), grad.as_slice());
-        (
-            upload::<B, T>(to_x, shape, &device),
-            upload::<B, T>(to_gamma, [columns], &device),
-            upload::<B, T>(to_beta, [columns], &device),
-        )
-    })
-}
-
 /// [`RadialOps::radial_layer`] on the host, of x, weight, bias, gamma and beta.
 pub(crate) fn radial_layer_on_host<B: Backend>(
     tensors: [FloatTensor<B>; 5],
@@ -367,28 +254,6 @@ impl RadialOps for burn::backend::Flex {}
 impl RadialOps for burn::backend::NdArray {}
 
 impl<B: Backend + RadialOps, C: CheckpointStrategy> RadialOps for Autodiff<B, C> {
-    fn grouped_layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        width: usize,
-        epsilon: f64,
-        rectifier: Rectifier,
-    ) -> FloatTensor<Self> {
-        let nodes = [x.node(), gamma.node(), beta.node()];
-        let inputs = [x, gamma, beta].map(|tensor| tensor.into_primitive());
-        let [x, gamma, beta] = inputs.clone();
-        let out = B::grouped_layer_norm(x, gamma, beta, width, epsilon, rectifier);
-        match LayerNormBackward
-            .prepare::<C>(nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish((inputs, width, epsilon, rectifier), out),
-            OpsKind::UnTracked(prep) => prep.finish(out),
-        }
-    }
-
     fn radial_layer(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -410,21 +275,6 @@ impl<B: Backend + RadialOps, C: CheckpointStrategy> RadialOps for Autodiff<B, C>
             OpsKind::Tracked(prep) => prep.finish((inputs, options), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
         }
-    }
-}
-
-#[derive(Debug)]
-struct LayerNormBackward;
-
-impl<B: Backend + RadialOps> Backward<B, 3> for LayerNormBackward {
-    type State = ([FloatTensor<B>; 3], usize, f64, Rectifier);
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<B>(&ops.node);
-        let ([x, gamma, beta], width, epsilon, rectifier) = ops.state;
-        let (to_x, to_gamma, to_beta) =
-            B::grouped_layer_norm_backward(grad, x, gamma, beta, width, epsilon, rectifier);
-        register!(grads, ops.parents, [to_x, to_gamma, to_beta]);
     }
 }
 

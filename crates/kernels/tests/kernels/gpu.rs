@@ -60,7 +60,6 @@ stamp! {
     spherical_harmonics: crate::geometry::spherical_harmonics;
     edge_geometry: crate::geometry::edge_geometry;
     vector_geometry: crate::geometry::vector_geometry;
-    grouped_layer_norm: crate::per_row::grouped_layer_norm;
     radial_layer: crate::radial::radial_layer;
     activate: crate::radial::activate;
     gather_rows: crate::rows::gather_rows;

@@ -12,7 +12,6 @@ mod linear;
 mod norms;
 mod operation;
 mod panics;
-mod per_row;
 mod radial;
 mod rows;
 
@@ -63,7 +62,6 @@ stamp! {
     spherical_harmonics: crate::geometry::spherical_harmonics;
     edge_geometry: crate::geometry::edge_geometry;
     vector_geometry: crate::geometry::vector_geometry;
-    grouped_layer_norm: crate::per_row::grouped_layer_norm;
     radial_layer: crate::radial::radial_layer;
     activate: crate::radial::activate;
     gather_rows: crate::rows::gather_rows;
