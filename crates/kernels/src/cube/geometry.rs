@@ -235,6 +235,13 @@ fn tiles(count: usize, harmonics: Harmonics, like: &CubeTensor) -> (CubeCount, C
     (groups, threads)
 }
 
+/// Whether there is no kernel for these harmonics of so many `rows`. Without rows nothing is computed, and
+/// burn's own operations on empty tensors are kept away from.
+fn is_composed(rows: &CubeTensor, like: &CubeTensor, l_max: usize) -> bool {
+    let is_empty = rows.meta.shape()[0] == 0;
+    !is_empty && (!has_kernels(like.dtype) || l_max > HIGHEST)
+}
+
 impl GeometryOps for CubeBackend {
     fn edge_geometry(
         positions: CubeTensor,
@@ -248,7 +255,7 @@ impl GeometryOps for CubeBackend {
         l_max: usize,
         normalization: Normalization,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
-        if !has_kernels(positions.dtype) || l_max > HIGHEST {
+        if is_composed(&src, &positions, l_max) {
             let rel_pos = composed::relative_positions::<Self>(positions, src, dst, shifts);
             let (lengths, harmonics) = Self::vector_geometry(rel_pos.clone(), l_max, normalization);
             return (rel_pos, lengths, harmonics);
@@ -295,7 +302,7 @@ impl GeometryOps for CubeBackend {
         dst_offsets: CubeTensor,
     ) -> CubeTensor {
         let orders = [src_order, src_offsets, dst_order, dst_offsets];
-        if !has_kernels(grad.dtype) {
+        if is_composed(&grad, &grad, 0) {
             return composed::relative_positions_backward::<Self>(grad, orders);
         }
         let [grad] = row_major([grad]);
@@ -326,7 +333,7 @@ impl GeometryOps for CubeBackend {
         l_max: usize,
         normalization: Normalization,
     ) -> (CubeTensor, CubeTensor) {
-        if !has_kernels(vectors.dtype) || l_max > HIGHEST {
+        if is_composed(&vectors, &vectors, l_max) {
             let lengths = composed::lengths::<Self>(vectors.clone());
             let harmonics = composed::spherical_harmonics::<Self>(vectors, l_max, normalization);
             return (lengths, harmonics);
@@ -356,7 +363,7 @@ impl GeometryOps for CubeBackend {
     }
 
     fn lengths_backward(grad: CubeTensor, vectors: CubeTensor, lengths: CubeTensor) -> CubeTensor {
-        if !has_kernels(vectors.dtype) {
+        if is_composed(&vectors, &vectors, 0) {
             return composed::lengths_backward::<Self>(grad, vectors, lengths);
         }
         let [grad, vectors, lengths] = row_major([grad, vectors, lengths]);
@@ -384,7 +391,7 @@ impl GeometryOps for CubeBackend {
         l_max: usize,
         normalization: Normalization,
     ) -> CubeTensor {
-        if !has_kernels(vectors.dtype) || l_max > HIGHEST {
+        if is_composed(&vectors, &vectors, l_max) {
             return composed::spherical_harmonics_backward::<Self>(
                 grad,
                 vectors,

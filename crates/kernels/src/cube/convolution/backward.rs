@@ -12,7 +12,7 @@ use super::super::{
 use super::program::{Cut, Program, Reading};
 use super::radial::{self, Columns};
 use super::tile::{UNITS, lanes};
-use super::{BUDGET, CHANNELS, Convolution, chunk, coupled, workgroups};
+use super::{CHANNELS, Convolution, coupled, workgroups};
 use crate::host::convolution::Wanted;
 
 /// Workgroups that fill a GPU.
@@ -61,7 +61,7 @@ impl Convolution {
         }
         let used = (self.plan.l_filter_max() + 1).pow(2);
         for reading in Reading::all(&self.plan) {
-            let chunk = chunk(self.edges, reading.width);
+            let chunk = self.chunk(reading.width);
             let coupled = empty_like(&self.features, [chunk, reading.width]);
             let weights = self.swapped_weights(&reading);
             let by_component = self.upload(&reading.by_component());
@@ -304,7 +304,7 @@ impl Convolution {
         let tiles = self.edges.div_ceil(edges);
         let splits = MANY
             .div_ceil(steps * row_tiles)
-            .min(BUDGET / (rows * num_weights))
+            .min(self.budget / (rows * num_weights))
             .clamp(1, tiles);
         let tiles_per_split = tiles.div_ceil(splits);
         let splits = tiles.div_ceil(tiles_per_split);

@@ -9,6 +9,8 @@ mod coupled;
 mod messages;
 mod program;
 mod radial;
+#[cfg(all(test, feature = "wgpu"))]
+mod tests;
 mod tile;
 
 use std::sync::Arc;
@@ -44,6 +46,8 @@ struct Convolution {
     row_offsets: CubeTensor,
     edges: usize,
     rows: usize,
+    /// Numbers of an intermediate result that are kept at a time.
+    budget: usize,
 }
 
 impl Convolution {
@@ -65,6 +69,7 @@ impl Convolution {
             weight,
             src,
             row_offsets,
+            budget: BUDGET,
         }
     }
 
@@ -84,6 +89,11 @@ impl Convolution {
     fn tile(&self, mul: usize, components: usize, channels: usize, edges: usize) -> Tile {
         let (hidden, bias) = (self.hidden_width(), self.bias());
         Tile::new(mul, components, channels, hidden, bias, edges)
+    }
+
+    /// Edges whose rows of `width` numbers keep to the budget.
+    fn chunk(&self, width: usize) -> usize {
+        (self.budget / width.max(1)).clamp(1, self.edges)
     }
 
     fn upload(&self, words: &[u32]) -> CubeTensor {
@@ -106,7 +116,7 @@ impl Convolution {
         let out = empty_like(&self.features, [self.rows, width]);
         let program = Program::new(&self.plan, CHANNELS, Cut::Output);
         let words = self.upload(&program.words);
-        let chunk = chunk(self.edges, width);
+        let chunk = self.chunk(width);
         let messages = match self.plan.unreachable_outputs().is_empty() {
             true => empty_like(&self.features, [chunk, width]),
             false => self.zeros([chunk, width]),
@@ -195,11 +205,6 @@ impl Convolution {
         }
         out
     }
-}
-
-/// Edges whose rows of `width` numbers keep to the budget.
-fn chunk(edges: usize, width: usize) -> usize {
-    (BUDGET / width.max(1)).clamp(1, edges)
 }
 
 fn workgroups(x: usize, y: usize, z: usize) -> CubeCount {
