@@ -4,11 +4,12 @@
 
 use std::ops::Range;
 
+use super::couple::kernel_entries;
 use super::lanes::{LANES, Lanes, Packed};
+use super::last_layer::{PackedWeight, WeightGradient};
 use super::program::PathProgram;
 use super::tiles::Tile;
-use super::{Convolution, EdgeRows, Wanted, WeightGradient};
-use crate::host::convolution::couple::kernel_entries;
+use super::{Convolution, EdgeRows, Wanted};
 use crate::host::matmul::{Matrix, add_product};
 use crate::host::real::{Real, axpy};
 use crate::host::simd::{Instructions, Loop, dispatch};
@@ -43,8 +44,6 @@ pub(crate) struct ChannelWise<T> {
     /// `[edge, slab columns]`
     radial: Vec<T>,
     to_radial: Vec<T>,
-    /// The last radial layer `[num_weights, hidden]`, for the backward pass.
-    weight: Vec<T>,
     /// Kernel entries of sixteen edges.
     entries: Vec<Lanes<T>>,
     /// Gradient to the harmonics of one edge, before the sum over channels.
@@ -95,10 +94,6 @@ impl<T: Real> ChannelWise<T> {
                 Vec::new()
             },
             radial,
-            weight: match wanted {
-                Some(wanted) if wanted.hidden => transposed(convolution),
-                _ => Vec::new(),
-            },
             entries: vec![[T::ZERO; LANES]; most_entries.unwrap_or(0)],
             y: Packed::new(super::EDGES / LANES, width),
             to_y: vec![[T::ZERO; LANES]; width],
@@ -114,7 +109,6 @@ impl<T: Real> ChannelWise<T> {
         out: &mut [T],
         first_row: usize,
     ) {
-        let rows = tile.clone();
         self.load(convolution, tile);
         for index in 0..self.slabs.len() {
             self.form_radial_weights(convolution, index, tile);
@@ -122,7 +116,7 @@ impl<T: Real> ChannelWise<T> {
                 buffers: self,
                 index,
                 convolution,
-                tile: &rows,
+                tile,
                 out,
                 first_row,
             });
@@ -133,7 +127,8 @@ impl<T: Real> ChannelWise<T> {
         &mut self,
         convolution: &Convolution<'_, T>,
         tile: &Tile,
-        (grad, wanted): (&[T], Wanted),
+        (grad, packed): (&[T], &PackedWeight<T>),
+        wanted: Wanted,
         mut rows: EdgeRows<'_, T>,
         to_weight: &mut WeightGradient<T>,
     ) {
@@ -150,7 +145,14 @@ impl<T: Real> ChannelWise<T> {
                 to_features: rows.features,
                 to_harmonics: rows.harmonics,
             });
-            self.radial_backward(convolution, index, tile, &mut rows, to_weight);
+            self.radial_backward(
+                convolution,
+                index,
+                tile,
+                (packed, wanted),
+                &mut rows,
+                to_weight,
+            );
         }
     }
 
@@ -180,6 +182,7 @@ impl<T: Real> ChannelWise<T> {
         convolution: &Convolution<'_, T>,
         index: usize,
         tile: &Tile,
+        (packed, wanted): (&PackedWeight<T>, Wanted),
         rows: &mut EdgeRows<'_, T>,
         to_weight: &mut WeightGradient<T>,
     ) {
@@ -187,17 +190,17 @@ impl<T: Real> ChannelWise<T> {
         let width = slab.weights.len();
         let (count, stride) = (tile.edges.len(), convolution.hidden_stride());
         let gradient = Matrix::new(&self.to_radial, count, width, width);
-        if !rows.hidden.is_empty() {
+        if wanted.hidden {
             let to = &mut rows.hidden[slab.radial * convolution.hidden_width..];
             let hidden = convolution.hidden_width;
-            let weight = &self.weight[slab.weights.start * hidden..];
+            let weight = &packed.as_slice()[slab.weights.start * hidden..];
             let weight = Matrix::new(weight, width, hidden, hidden);
             add_product(to, stride, gradient, weight);
         }
-        if !to_weight.is_empty() {
+        if wanted.weight {
             let hidden = convolution.hidden_of(slab.radial, &tile.edges);
             let first = slab.weights.start * convolution.hidden_width;
-            let to = &mut to_weight.columns[first..];
+            let to = &mut to_weight.packed[first..];
             add_product(to, convolution.hidden_width, gradient.transposed(), hidden);
             if let Some(to) = to_weight.bias.get_mut(slab.weights.clone()) {
                 for row in self.to_radial[..count * width].chunks_exact(width.max(1)) {
@@ -206,20 +209,6 @@ impl<T: Real> ChannelWise<T> {
             }
         }
     }
-}
-
-fn transposed<T: Real>(convolution: &Convolution<'_, T>) -> Vec<T> {
-    let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
-    let mut out = vec![T::ZERO; hidden * all];
-    for (h, row) in convolution.weight[..hidden * all]
-        .chunks_exact(all.max(1))
-        .enumerate()
-    {
-        for (column, &value) in row.iter().enumerate() {
-            out[column * hidden + h] = value;
-        }
-    }
-    out
 }
 
 /// Channels side by side: N registers of W numbers.

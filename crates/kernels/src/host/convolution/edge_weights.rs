@@ -119,7 +119,7 @@ impl<T: Real> EdgeWeights<T> {
                     to_y: wanted.harmonics.then(|| gradients.y.run_mut(run)),
                 });
             }
-            self.radial_backward(convolution, group, tile, &slab, gradients);
+            self.radial_backward(convolution, group, tile, &slab, wanted, gradients);
         }
     }
 
@@ -171,13 +171,14 @@ impl<T: Real> EdgeWeights<T> {
         group: &Group<'_, T>,
         tile: &Tile,
         slab: &Slab,
+        wanted: Wanted,
         gradients: &mut TileGradients<'_, T>,
     ) {
         let (count, width) = (slab.edges.len(), convolution.hidden_width);
         for (member, (columns, buffer)) in members(group, slab).enumerate() {
             let to_radial = self.to_radial[buffer].as_flattened();
             let gradient = Matrix::new(to_radial, columns.len(), count, RUNS * LANES);
-            if !gradients.hidden.is_empty() {
+            if wanted.hidden {
                 let product: fn(&mut [T], usize, Matrix<'_, T>, Matrix<'_, T>) = match member {
                     0 => set_product,
                     _ => add_product,
@@ -186,9 +187,9 @@ impl<T: Real> EdgeWeights<T> {
                 let weight = convolution.weight_of(&columns);
                 product(to, RUNS * LANES, weight, gradient);
             }
-            if !gradients.weight.is_empty() {
+            if wanted.weight {
                 let hidden = convolution.hidden_of(group.radial, &slab.edges);
-                let to = &mut gradients.weight.columns[columns.start * width..];
+                let to = &mut gradients.weight.packed[columns.start * width..];
                 add_product(to, width, gradient, hidden);
                 if let Some(to) = gradients.weight.bias.get_mut(columns) {
                     for (to, edges) in to.iter_mut().zip(to_radial.chunks_exact(RUNS * LANES)) {
@@ -197,7 +198,7 @@ impl<T: Real> EdgeWeights<T> {
                 }
             }
         }
-        if !gradients.hidden.is_empty() {
+        if wanted.hidden {
             let stride = convolution.hidden_stride();
             let to_hidden = self.to_hidden.as_flattened();
             for at in 0..count {

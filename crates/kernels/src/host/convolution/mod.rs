@@ -9,25 +9,28 @@ mod channel_wise;
 mod couple;
 mod edge_weights;
 mod lanes;
+mod last_layer;
 mod program;
 mod row_sums;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod worker;
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 use steerable_harmonics::plan::{ConvolutionPlan, Weighting};
 
-use self::channel_wise::ChannelWise;
-use self::edge_weights::EdgeWeights;
 use self::lanes::{LANES, Packed};
+use self::last_layer::{PackedWeight, WeightGradient};
 use self::program::{Group, Order, Size, groups};
-use self::row_sums::{Job, PackedWeight, RowSums, most_rows};
-use self::tiles::{Segment, Tile, split_at_rows, tiles};
+use self::row_sums::most_rows;
+use self::tiles::{Tile, split_at_rows, tiles};
+use self::worker::Worker;
 use super::matmul::Matrix;
 use super::real::{Real, axpy};
+use super::tasks::{run_all, split_mut};
 
 /// Edges in a tile where rows are summed first: products over many rows run faster.
 const EDGES_WITH_SUMS: usize = 256;
@@ -87,63 +90,6 @@ struct TileGradients<'a, T> {
     /// Rows of the tile's edges.
     hidden: &'a mut [T],
     weight: &'a mut WeightGradient<T>,
-}
-
-/// The gradient to the last radial layer, in the layouts that the products write fastest; empty where
-/// it is not wanted.
-#[derive(Default)]
-struct WeightGradient<T> {
-    /// Of the pairs that form radial weights, `[num_weights, hidden]`.
-    columns: Vec<T>,
-    /// Of the pairs that sum rows first.
-    packed: PackedWeight<T>,
-    /// `[num_weights]`, empty if there is none.
-    bias: Vec<T>,
-}
-
-impl<T: Real> WeightGradient<T> {
-    fn zeros(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
-        let all = convolution.plan.num_weights();
-        let sized = |needed: bool, len: usize| vec![T::ZERO; if needed { len } else { 0 }];
-        let sums_all = !program.groups.is_empty() && !program.has(Order::EdgeWeights);
-        Self {
-            columns: sized(!sums_all, all * convolution.hidden_width),
-            packed: PackedWeight::zeros(convolution, &program.groups),
-            bias: sized(convolution.bias().is_some(), all),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.columns.is_empty() && self.packed.is_empty() && self.bias.is_empty()
-    }
-
-    fn add(&mut self, other: &Self) {
-        axpy(&mut self.columns, T::ONE, &other.columns);
-        axpy(self.packed.as_mut_slice(), T::ONE, other.packed.as_slice());
-        axpy(&mut self.bias, T::ONE, &other.bias);
-    }
-
-    /// In the layout of the layer.
-    fn unpack(&self, convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Vec<T> {
-        let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
-        let mut out = vec![T::ZERO; convolution.weight.len()];
-        // Sixteen columns at a time: whole cache lines are read and written.
-        for first in (0..all).step_by(LANES) {
-            let columns = first..(first + LANES).min(all);
-            let Some(from) = self.columns.get(first * hidden..columns.end * hidden) else {
-                break;
-            };
-            for h in 0..hidden {
-                let to = &mut out[h * all..(h + 1) * all][columns.clone()];
-                for (to, from) in to.iter_mut().zip(from.iter().skip(h).step_by(hidden)) {
-                    *to = *from;
-                }
-            }
-        }
-        self.packed.add_to(convolution, &program.groups, &mut out);
-        out[hidden * all..].copy_from_slice(&self.bias);
-        out
-    }
 }
 
 /// Gradient rows of consecutive edges.
@@ -260,20 +206,20 @@ impl<'a, T: Real> Convolution<'a, T> {
         let dim_out = self.dim_out();
         let mut out = vec![T::ZERO; self.num_rows() * dim_out];
         let program = self.program(order);
-        let packed = PackedWeight::new(self, &program.groups);
+        let packed = PackedWeight::forward(self, &program);
         let parts = split_at_rows(&program.tiles, self.threads());
-        let mut tasks = Vec::with_capacity(parts.len());
-        let (mut rest, mut first_row) = (out.as_mut_slice(), 0);
-        for part in parts {
-            let tiles = &program.tiles[part];
-            let end = tiles[tiles.len() - 1].rows.end;
-            let (mine, others) = rest.split_at_mut((end - first_row) * dim_out);
-            tasks.push((tiles, mine, first_row));
-            (rest, first_row) = (others, end);
-        }
-        tasks.into_par_iter().for_each(|(tiles, out, first_row)| {
+        let ends = parts
+            .iter()
+            .map(|part| program.tiles[part.end - 1].rows.end);
+        let starts = std::iter::once(0).chain(ends.clone());
+        let lengths = ends
+            .zip(starts.clone())
+            .map(|(end, start)| (end - start) * dim_out);
+        let outs = split_mut(&mut out, lengths);
+        let tasks = parts.iter().cloned().zip(outs).zip(starts).collect();
+        run_all(tasks, |((part, out), first_row)| {
             let mut worker = Worker::new(self, &program, None);
-            for tile in tiles {
+            for tile in &program.tiles[part] {
                 worker.forward(self, &program, &packed, tile, out, first_row);
             }
         });
@@ -298,7 +244,7 @@ impl<'a, T: Real> Convolution<'a, T> {
         let mut hidden = sized(wanted.hidden, self.hidden.len());
 
         let program = self.program(order);
-        let packed = PackedWeight::transposed(self, &program.groups);
+        let packed = PackedWeight::backward(self, &program, wanted);
         let threads = self.threads();
         let mut workers: Vec<Worker<T>> = (0..threads)
             .map(|_| Worker::new(self, &program, Some(wanted)))
@@ -337,7 +283,7 @@ impl<'a, T: Real> Convolution<'a, T> {
                     (worker, part, rows)
                 })
                 .collect();
-            tasks.into_par_iter().for_each(|(worker, part, mut rows)| {
+            run_all(tasks, |(worker, part, mut rows)| {
                 let mut left = edges_of(part).len();
                 for tile in part {
                     let rows = rows.take(tile.edges.len(), left);
@@ -390,195 +336,6 @@ impl<T> Program<'_, T> {
 
     fn has(&self, order: Order) -> bool {
         self.groups_in(order).next().is_some()
-    }
-}
-
-/// One thread's buffers.
-struct Worker<T> {
-    segments: Vec<Segment>,
-    x: Packed<T>,
-    y: Packed<T>,
-    /// Messages of the tile's edges, or the gradient to them.
-    messages: Packed<T>,
-    to_x: Packed<T>,
-    to_y: Packed<T>,
-    edge_weights: EdgeWeights<T>,
-    row_sums: RowSums<T>,
-    channel_wise: Option<ChannelWise<T>>,
-    /// This thread's part of the gradient to the last radial layer.
-    to_weight: WeightGradient<T>,
-}
-
-impl<T: Real> Worker<T> {
-    fn new(
-        convolution: &Convolution<'_, T>,
-        program: &Program<'_, T>,
-        wanted: Option<Wanted>,
-    ) -> Self {
-        let tiles = || program.tiles.iter();
-        let runs = tiles().map(Tile::runs).max().unwrap_or(0);
-        let segments = tiles().map(|tile| tile.segments(convolution.row_offsets).count());
-        let (dim_in, dim_out) = (convolution.dim_in(), convolution.dim_out());
-        let is_full = convolution.plan.weighting() == Weighting::Full;
-        let has_bias = convolution.bias().is_some();
-        let wants = |gradient: fn(&Wanted) -> bool| wanted.as_ref().is_some_and(gradient);
-        let packed =
-            |is_needed: bool, width: usize| Packed::new(if is_needed { runs } else { 0 }, width);
-        let rows = match program.has(Order::RowSums) {
-            true => segments.max().unwrap_or(0),
-            false => 0,
-        };
-        Self {
-            segments: Vec::new(),
-            x: packed(is_full, dim_in),
-            y: packed(is_full, convolution.harmonics_width),
-            messages: packed(program.has(Order::EdgeWeights), dim_out),
-            to_x: packed(is_full && wants(|w| w.features), dim_in),
-            to_y: packed(
-                is_full && wants(|w| w.harmonics),
-                convolution.harmonics_width,
-            ),
-            edge_weights: EdgeWeights::new(
-                program.groups_in(Order::EdgeWeights),
-                convolution.hidden_width,
-                wanted.is_some(),
-            ),
-            row_sums: RowSums::new(
-                &program.groups,
-                convolution.hidden_width,
-                has_bias,
-                (runs, rows),
-                wanted.is_some(),
-            ),
-            channel_wise: (!is_full).then(|| ChannelWise::new(convolution, wanted)),
-            to_weight: match wants(|w| w.weight) {
-                true => WeightGradient::zeros(convolution, program),
-                false => WeightGradient::default(),
-            },
-        }
-    }
-
-    fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile) {
-        self.segments.clear();
-        self.segments.extend(tile.segments(convolution.row_offsets));
-        let edges = || tile.edges.clone();
-        self.x
-            .load(edges().map(|edge| convolution.features_of(edge)));
-        self.y
-            .load(edges().map(|edge| convolution.harmonics_of(edge)));
-    }
-
-    /// Adds the messages of a tile to its rows; `out` begins with row `first_row`.
-    fn forward(
-        &mut self,
-        convolution: &Convolution<'_, T>,
-        program: &Program<'_, T>,
-        packed: &PackedWeight<T>,
-        tile: &Tile,
-        out: &mut [T],
-        first_row: usize,
-    ) {
-        if let Some(channel_wise) = &mut self.channel_wise {
-            channel_wise.forward(convolution, tile, out, first_row);
-            return;
-        }
-        self.load(convolution, tile);
-        for group in program.groups_in(Order::RowSums) {
-            let job = Job {
-                convolution,
-                group,
-                packed,
-                tile,
-                segments: &self.segments,
-                x: &self.x,
-                y: &self.y,
-            };
-            self.row_sums.forward(job, out, first_row);
-        }
-        if !program.has(Order::EdgeWeights) {
-            return;
-        }
-        self.messages.clear(tile.runs());
-        for group in program.groups_in(Order::EdgeWeights) {
-            let (x, y) = (&self.x, &self.y);
-            let messages = &mut self.messages;
-            self.edge_weights
-                .forward(convolution, group, tile, x, y, messages);
-        }
-        // A message is summed once it is complete: one order of additions for each row.
-        let dim_out = convolution.dim_out();
-        for segment in &self.segments {
-            let out = &mut out[(segment.row - first_row) * dim_out..][..dim_out];
-            for edge in segment.edges.clone() {
-                self.messages.add_to(edge, out);
-            }
-        }
-    }
-
-    fn backward(
-        &mut self,
-        convolution: &Convolution<'_, T>,
-        program: &Program<'_, T>,
-        packed: &PackedWeight<T>,
-        tile: &Tile,
-        (grad, wanted): (&[T], Wanted),
-        rows: EdgeRows<'_, T>,
-    ) {
-        if let Some(channel_wise) = &mut self.channel_wise {
-            let to_weight = &mut self.to_weight;
-            channel_wise.backward(convolution, tile, (grad, wanted), rows, to_weight);
-            return;
-        }
-        self.load(convolution, tile);
-        let (dim_in, dim_out) = (convolution.dim_in(), convolution.dim_out());
-        if wanted.features {
-            self.to_x.clear(tile.runs());
-        }
-        if wanted.harmonics {
-            self.to_y.clear(tile.runs());
-        }
-        let mut gradients = TileGradients {
-            x: &mut self.to_x,
-            y: &mut self.to_y,
-            hidden: rows.hidden,
-            weight: &mut self.to_weight,
-        };
-        for group in program.groups_in(Order::RowSums) {
-            let job = Job {
-                convolution,
-                group,
-                packed,
-                tile,
-                segments: &self.segments,
-                x: &self.x,
-                y: &self.y,
-            };
-            self.row_sums.backward(job, grad, wanted, &mut gradients);
-        }
-        if program.has(Order::EdgeWeights) {
-            let mut row_of_edge = Vec::with_capacity(tile.edges.len());
-            for segment in &self.segments {
-                row_of_edge.extend(segment.edges.clone().map(|_| segment.row));
-            }
-            self.messages
-                .load(row_of_edge.iter().map(|&at| row(grad, at, dim_out)));
-            let read = (&self.x, &self.y, &self.messages);
-            for group in program.groups_in(Order::EdgeWeights) {
-                self.edge_weights
-                    .backward(convolution, group, tile, read, wanted, &mut gradients);
-            }
-        }
-        if wanted.features && dim_in > 0 {
-            for (edge, to) in rows.features.chunks_exact_mut(dim_in).enumerate() {
-                self.to_x.copy_to(edge, to);
-            }
-        }
-        if wanted.harmonics {
-            let rows = rows.harmonics.chunks_exact_mut(convolution.harmonics_width);
-            for (edge, to) in rows.enumerate() {
-                self.to_y.copy_to(edge, to);
-            }
-        }
     }
 }
 

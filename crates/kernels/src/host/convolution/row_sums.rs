@@ -6,6 +6,7 @@ use steerable_harmonics::plan::Pair;
 
 use super::couple::{Sources, couple, couple_backward, kernel_entries};
 use super::lanes::{LANES, Lanes, Packed};
+use super::last_layer::PackedWeight;
 use super::program::{Group, Order, PathProgram};
 use super::tiles::{Segment, Tile};
 use super::{Convolution, TileGradients, Wanted};
@@ -15,100 +16,6 @@ use crate::host::simd::{Instructions, Loop, dispatch};
 
 /// Numbers of `A` of one path that a tile may hold: 1 MiB in f32.
 const MOST_SUMS: usize = 1 << 18;
-
-/// The last radial layer of the groups in this order, `[path, c_in, hidden, c_out]` for each pair, so
-/// that (c_in, hidden) is one index. The bias stays where it is.
-#[derive(Default)]
-pub(crate) struct PackedWeight<T>(Vec<T>);
-
-impl<T: Real> PackedWeight<T> {
-    pub(crate) fn new(convolution: &Convolution<'_, T>, groups: &[Group<'_, T>]) -> Self {
-        let mut packed = Self::zeros(convolution, groups);
-        let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
-        for (group, pair) in members(groups) {
-            let channels = pair.output.mul;
-            let to = &mut packed.0[pair.weights.start * hidden..pair.weights.end * hidden];
-            for (row, to) in to.chunks_exact_mut((hidden * channels).max(1)).enumerate() {
-                debug_assert!(row < group.paths.len() * group.input.mul);
-                let first = pair.weights.start + row * channels;
-                for (h, to) in to.chunks_exact_mut(channels).enumerate() {
-                    to.copy_from_slice(&convolution.weight[h * all + first..][..channels]);
-                }
-            }
-        }
-        packed
-    }
-
-    /// For the backward pass: `[path, c_out, c_in, hidden]` for each pair.
-    pub(crate) fn transposed(convolution: &Convolution<'_, T>, groups: &[Group<'_, T>]) -> Self {
-        let mut packed = Self::zeros(convolution, groups);
-        let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
-        for (group, pair) in members(groups) {
-            let (mul, channels) = (group.input.mul, pair.output.mul);
-            for path in 0..group.paths.len() {
-                let columns = group.columns(pair, path);
-                let to = &mut packed.0[columns.start * hidden..columns.end * hidden];
-                for c_in in 0..mul {
-                    let first = columns.start + c_in * channels;
-                    for c_out in 0..channels {
-                        let to = &mut to[(c_out * mul + c_in) * hidden..][..hidden];
-                        for (h, to) in to.iter_mut().enumerate() {
-                            *to = convolution.weight[h * all + first + c_out];
-                        }
-                    }
-                }
-            }
-        }
-        packed
-    }
-
-    pub(crate) fn zeros(convolution: &Convolution<'_, T>, groups: &[Group<'_, T>]) -> Self {
-        let end = members(groups).map(|(_, pair)| pair.weights.end).max();
-        Self(vec![T::ZERO; end.unwrap_or(0) * convolution.hidden_width])
-    }
-
-    /// Adds a gradient in this layout to one in the layout of the layer.
-    pub(crate) fn add_to(
-        &self,
-        convolution: &Convolution<'_, T>,
-        groups: &[Group<'_, T>],
-        weight: &mut [T],
-    ) {
-        let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
-        for (_, pair) in members(groups) {
-            let channels = pair.output.mul;
-            let from = &self.0[pair.weights.start * hidden..pair.weights.end * hidden];
-            for (row, from) in from.chunks_exact((hidden * channels).max(1)).enumerate() {
-                let first = pair.weights.start + row * channels;
-                for (h, from) in from.chunks_exact(channels).enumerate() {
-                    let to = &mut weight[h * all + first..][..channels];
-                    to.iter_mut().zip(from).for_each(|(to, &from)| *to += from);
-                }
-            }
-        }
-    }
-
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
-        &mut self.0
-    }
-
-    pub(crate) fn as_slice(&self) -> &[T] {
-        &self.0
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-fn members<'g, 'p, T>(
-    groups: &'g [Group<'p, T>],
-) -> impl Iterator<Item = (&'g Group<'p, T>, &'p Pair)> {
-    groups
-        .iter()
-        .filter(|group| group.order == Order::RowSums)
-        .flat_map(|group| group.members.iter().map(move |pair| (group, *pair)))
-}
 
 /// Rows with edges that a tile may have, so that the sums stay in cache.
 pub(crate) fn most_rows<T>(groups: &[Group<'_, T>], hidden: usize) -> usize {
@@ -291,7 +198,7 @@ impl<T: Real> RowSums<T> {
                 if wanted.weight {
                     let columns = group.columns(pair, index);
                     let sums = Matrix::new(&self.sums, rows, coupled, coupled).transposed();
-                    let to = &mut gradients.weight.packed.as_mut_slice()[columns.start * hidden..];
+                    let to = &mut gradients.weight.packed[columns.start * hidden..];
                     add_product(to, channels, sums, grad);
                     if let Some(to) = gradients.weight.bias.get_mut(columns) {
                         let sums = Matrix::new(&self.plain_sums, rows, mul, mul).transposed();

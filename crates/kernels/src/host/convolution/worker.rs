@@ -1,0 +1,203 @@
+//! What one thread does: tile after tile, in buffers of its own.
+
+use steerable_harmonics::plan::Weighting;
+
+use super::channel_wise::ChannelWise;
+use super::edge_weights::EdgeWeights;
+use super::lanes::Packed;
+use super::last_layer::{PackedWeight, WeightGradient};
+use super::program::Order;
+use super::row_sums::{Job, RowSums};
+use super::tiles::{Segment, Tile};
+use super::{Convolution, EdgeRows, Program, TileGradients, Wanted, row};
+use crate::host::real::Real;
+
+/// One thread's buffers.
+pub(super) struct Worker<T> {
+    segments: Vec<Segment>,
+    x: Packed<T>,
+    y: Packed<T>,
+    /// Messages of the tile's edges, or the gradient to them.
+    messages: Packed<T>,
+    to_x: Packed<T>,
+    to_y: Packed<T>,
+    edge_weights: EdgeWeights<T>,
+    row_sums: RowSums<T>,
+    channel_wise: Option<ChannelWise<T>>,
+    /// This thread's part of the gradient to the last radial layer.
+    pub(super) to_weight: WeightGradient<T>,
+}
+
+impl<T: Real> Worker<T> {
+    pub(super) fn new(
+        convolution: &Convolution<'_, T>,
+        program: &Program<'_, T>,
+        wanted: Option<Wanted>,
+    ) -> Self {
+        let tiles = || program.tiles.iter();
+        let runs = tiles().map(Tile::runs).max().unwrap_or(0);
+        let segments = tiles().map(|tile| tile.segments(convolution.row_offsets).count());
+        let (dim_in, dim_out) = (convolution.dim_in(), convolution.dim_out());
+        let is_full = convolution.plan.weighting() == Weighting::Full;
+        let has_bias = convolution.bias().is_some();
+        let wants = |gradient: fn(&Wanted) -> bool| wanted.as_ref().is_some_and(gradient);
+        let packed =
+            |is_needed: bool, width: usize| Packed::new(if is_needed { runs } else { 0 }, width);
+        let rows = match program.has(Order::RowSums) {
+            true => segments.max().unwrap_or(0),
+            false => 0,
+        };
+        Self {
+            segments: Vec::new(),
+            x: packed(is_full, dim_in),
+            y: packed(is_full, convolution.harmonics_width),
+            messages: packed(program.has(Order::EdgeWeights), dim_out),
+            to_x: packed(is_full && wants(|w| w.features), dim_in),
+            to_y: packed(
+                is_full && wants(|w| w.harmonics),
+                convolution.harmonics_width,
+            ),
+            edge_weights: EdgeWeights::new(
+                program.groups_in(Order::EdgeWeights),
+                convolution.hidden_width,
+                wanted.is_some(),
+            ),
+            row_sums: RowSums::new(
+                &program.groups,
+                convolution.hidden_width,
+                has_bias,
+                (runs, rows),
+                wanted.is_some(),
+            ),
+            channel_wise: (!is_full).then(|| ChannelWise::new(convolution, wanted)),
+            to_weight: match wants(|w| w.weight) {
+                true => WeightGradient::zeros(convolution),
+                false => WeightGradient::default(),
+            },
+        }
+    }
+
+    fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile) {
+        self.segments.clear();
+        self.segments.extend(tile.segments(convolution.row_offsets));
+        let edges = || tile.edges.clone();
+        self.x
+            .load(edges().map(|edge| convolution.features_of(edge)));
+        self.y
+            .load(edges().map(|edge| convolution.harmonics_of(edge)));
+    }
+
+    /// Adds the messages of a tile to its rows; `out` begins with row `first_row`.
+    pub(super) fn forward(
+        &mut self,
+        convolution: &Convolution<'_, T>,
+        program: &Program<'_, T>,
+        packed: &PackedWeight<T>,
+        tile: &Tile,
+        out: &mut [T],
+        first_row: usize,
+    ) {
+        if let Some(channel_wise) = &mut self.channel_wise {
+            channel_wise.forward(convolution, tile, out, first_row);
+            return;
+        }
+        self.load(convolution, tile);
+        for group in program.groups_in(Order::RowSums) {
+            let job = Job {
+                convolution,
+                group,
+                packed,
+                tile,
+                segments: &self.segments,
+                x: &self.x,
+                y: &self.y,
+            };
+            self.row_sums.forward(job, out, first_row);
+        }
+        if !program.has(Order::EdgeWeights) {
+            return;
+        }
+        self.messages.clear(tile.runs());
+        for group in program.groups_in(Order::EdgeWeights) {
+            let (x, y) = (&self.x, &self.y);
+            let messages = &mut self.messages;
+            self.edge_weights
+                .forward(convolution, group, tile, x, y, messages);
+        }
+        // A message is summed once it is complete: one order of additions for each row.
+        let dim_out = convolution.dim_out();
+        for segment in &self.segments {
+            let out = &mut out[(segment.row - first_row) * dim_out..][..dim_out];
+            for edge in segment.edges.clone() {
+                self.messages.add_to(edge, out);
+            }
+        }
+    }
+
+    pub(super) fn backward(
+        &mut self,
+        convolution: &Convolution<'_, T>,
+        program: &Program<'_, T>,
+        packed: &PackedWeight<T>,
+        tile: &Tile,
+        (grad, wanted): (&[T], Wanted),
+        rows: EdgeRows<'_, T>,
+    ) {
+        if let Some(channel_wise) = &mut self.channel_wise {
+            let to_weight = &mut self.to_weight;
+            let inputs = (grad, packed);
+            channel_wise.backward(convolution, tile, inputs, wanted, rows, to_weight);
+            return;
+        }
+        self.load(convolution, tile);
+        let (dim_in, dim_out) = (convolution.dim_in(), convolution.dim_out());
+        if wanted.features {
+            self.to_x.clear(tile.runs());
+        }
+        if wanted.harmonics {
+            self.to_y.clear(tile.runs());
+        }
+        let mut gradients = TileGradients {
+            x: &mut self.to_x,
+            y: &mut self.to_y,
+            hidden: rows.hidden,
+            weight: &mut self.to_weight,
+        };
+        for group in program.groups_in(Order::RowSums) {
+            let job = Job {
+                convolution,
+                group,
+                packed,
+                tile,
+                segments: &self.segments,
+                x: &self.x,
+                y: &self.y,
+            };
+            self.row_sums.backward(job, grad, wanted, &mut gradients);
+        }
+        if program.has(Order::EdgeWeights) {
+            let mut row_of_edge = Vec::with_capacity(tile.edges.len());
+            for segment in &self.segments {
+                row_of_edge.extend(segment.edges.clone().map(|_| segment.row));
+            }
+            self.messages
+                .load(row_of_edge.iter().map(|&at| row(grad, at, dim_out)));
+            let read = (&self.x, &self.y, &self.messages);
+            for group in program.groups_in(Order::EdgeWeights) {
+                self.edge_weights
+                    .backward(convolution, group, tile, read, wanted, &mut gradients);
+            }
+        }
+        if wanted.features && dim_in > 0 {
+            for (edge, to) in rows.features.chunks_exact_mut(dim_in).enumerate() {
+                self.to_x.copy_to(edge, to);
+            }
+        }
+        if wanted.harmonics {
+            let rows = rows.harmonics.chunks_exact_mut(convolution.harmonics_width);
+            for (edge, to) in rows.enumerate() {
+                self.to_y.copy_to(edge, to);
+            }
+        }
+    }
+}
