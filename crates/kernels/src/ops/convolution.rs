@@ -333,12 +333,9 @@ impl<B: Backend + ConvolutionOps, C: CheckpointStrategy> ConvolutionOps for Auto
             weight.node(),
         ];
         let floats = [features, harmonics, hidden, weight].map(|tensor| tensor.into_primitive());
-        let state = Convolve {
-            floats,
-            ints: [src, edges_by_src, src_offsets, row_offsets],
-            plan,
-        };
-        let Convolve { floats, ints, plan } = state.clone();
+        let ints = [src, edges_by_src, src_offsets, row_offsets];
+        let state = (floats, ints, plan);
+        let (floats, ints, plan) = state.clone();
         let [features, harmonics, hidden, weight] = floats;
         let [src, edges_by_src, src_offsets, row_offsets] = ints;
         let out = B::convolve(
@@ -363,39 +360,18 @@ impl<B: Backend + ConvolutionOps, C: CheckpointStrategy> ConvolutionOps for Auto
     }
 }
 
-/// What the backward pass of a convolution reads: its inputs, and nothing per edge, channel and path.
-#[derive(Debug)]
-struct Convolve<B: Backend> {
-    /// Features, harmonics, hidden, weight.
-    floats: [FloatTensor<B>; 4],
-    /// Source rows, edges by source, source offsets, row offsets.
-    ints: [IntTensor<B>; 4],
-    plan: Arc<ConvolutionPlan>,
-}
-
-impl<B: Backend> Clone for Convolve<B> {
-    fn clone(&self) -> Self {
-        Self {
-            floats: self.floats.clone(),
-            ints: self.ints.clone(),
-            plan: self.plan.clone(),
-        }
-    }
-}
-
 #[derive(Debug)]
 struct ConvolveBackward;
 
 impl<B: Backend + ConvolutionOps> Backward<B, 4> for ConvolveBackward {
-    type State = Convolve<B>;
+    /// Its inputs, and nothing for each edge, channel and path: features, harmonics, hidden and weight;
+    /// source rows, edges by source, source offsets and row offsets; the plan.
+    type State = ([FloatTensor<B>; 4], [IntTensor<B>; 4], Arc<ConvolutionPlan>);
 
     fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<B>(&ops.node);
-        let Convolve {
-            floats: [features, harmonics, hidden, weight],
-            ints,
-            plan,
-        } = ops.state;
+        let (floats, ints, plan) = ops.state;
+        let [features, harmonics, hidden, weight] = floats;
         let [src, edges_by_src, src_offsets, row_offsets] = ints;
         let wanted = Wanted {
             features: ops.parents[0].is_some(),

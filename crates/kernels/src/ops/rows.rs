@@ -95,16 +95,8 @@ impl<B: Backend + RowOps, C: CheckpointStrategy> RowOps for Autodiff<B, C> {
         offsets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
         let node = values.node();
-        let groups = Grouping {
-            index,
-            order,
-            offsets,
-        };
-        let Grouping {
-            index,
-            order,
-            offsets,
-        } = groups.clone();
+        let groups = [index, order, offsets];
+        let [index, order, offsets] = groups.clone();
         let out = B::gather_rows(values.into_primitive(), index, order, offsets);
         match GatherBackward
             .prepare::<C>([node])
@@ -123,16 +115,8 @@ impl<B: Backend + RowOps, C: CheckpointStrategy> RowOps for Autodiff<B, C> {
         offsets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
         let node = values.node();
-        let groups = Grouping {
-            index,
-            order,
-            offsets,
-        };
-        let Grouping {
-            index,
-            order,
-            offsets,
-        } = groups.clone();
+        let groups = [index, order, offsets];
+        let [index, order, offsets] = groups.clone();
         let out = B::sum_rows(values.into_primitive(), index, order, offsets);
         match SumBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(groups, out),
@@ -141,36 +125,15 @@ impl<B: Backend + RowOps, C: CheckpointStrategy> RowOps for Autodiff<B, C> {
     }
 }
 
-/// Which rows belong together, both ways round.
-#[derive(Debug)]
-struct Grouping<B: Backend> {
-    index: IntTensor<B>,
-    order: IntTensor<B>,
-    offsets: IntTensor<B>,
-}
-
-impl<B: Backend> Clone for Grouping<B> {
-    fn clone(&self) -> Self {
-        Self {
-            index: self.index.clone(),
-            order: self.order.clone(),
-            offsets: self.offsets.clone(),
-        }
-    }
-}
-
 #[derive(Debug)]
 struct GatherBackward;
 
 impl<B: Backend + RowOps> Backward<B, 1> for GatherBackward {
-    type State = Grouping<B>;
+    /// Index, order and offsets: which rows belong together, both ways round.
+    type State = [IntTensor<B>; 3];
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let Grouping {
-            index,
-            order,
-            offsets,
-        } = ops.state;
+        let [index, order, offsets] = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
             B::sum_rows(grad, index, order, offsets)
         });
@@ -181,14 +144,11 @@ impl<B: Backend + RowOps> Backward<B, 1> for GatherBackward {
 struct SumBackward;
 
 impl<B: Backend + RowOps> Backward<B, 1> for SumBackward {
-    type State = Grouping<B>;
+    /// Index, order and offsets: which rows belong together, both ways round.
+    type State = [IntTensor<B>; 3];
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let Grouping {
-            index,
-            order,
-            offsets,
-        } = ops.state;
+        let [index, order, offsets] = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
             B::gather_rows(grad, index, order, offsets)
         });
