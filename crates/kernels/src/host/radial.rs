@@ -3,14 +3,13 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::activation;
 use super::elementary::Elementary;
 use super::matmul::{Matrix, add_product, set_product};
 use super::norm::{LayerNorm, Normalise, NormaliseAndKeep, PullBack};
 use super::real::axpy;
 use super::simd::{Instructions, Loop, dispatch};
+use super::tasks::run_all;
 use crate::Activation;
 
 /// Numbers of a tile of rows: its inputs, and its outputs twice.
@@ -103,21 +102,20 @@ impl<T: Elementary> RadialLayer<'_, T> {
             .max(TASK_ROWS)
     }
 
-    fn threads_pay(&self) -> bool {
-        let work = self.rows * self.d_input * self.columns_out();
-        work >= WORTH_THREADS && rayon::current_num_threads() > 1
+    /// Runs tasks, side by side where there is enough to do.
+    fn run<A: Send, R: Send>(&self, tasks: Vec<A>, body: impl Fn(A) -> R + Sync + Send) -> Vec<R> {
+        if self.rows * self.d_input * self.columns_out() < WORTH_THREADS {
+            tasks.into_iter().map(body).collect()
+        } else {
+            run_all(tasks, body)
+        }
     }
 
     pub(crate) fn forward(&self) -> Vec<T> {
         let mut out = vec![T::ZERO; self.rows * self.columns_out()];
         let task_len = (self.task_rows() * self.columns_out()).max(1);
-        if self.threads_pay() {
-            let tasks = out.par_chunks_mut(task_len).enumerate();
-            tasks.for_each(|(task, out)| self.forward_task(task, out));
-        } else {
-            let tasks = out.chunks_mut(task_len).enumerate();
-            tasks.for_each(|(task, out)| self.forward_task(task, out));
-        }
+        let tasks = out.chunks_mut(task_len).enumerate().collect();
+        self.run(tasks, |(task, out)| self.forward_task(task, out));
         out
     }
 
@@ -178,12 +176,9 @@ impl<T: Elementary> RadialLayer<'_, T> {
             .step_by(self.task_rows())
             .map(|first| (first, chunks.next().unwrap_or_default()))
             .collect();
-        let body = |(first, to_x)| self.backward_task(first, grad, to_x, wanted);
-        let parts: Vec<ParameterGradients<T>> = if self.threads_pay() {
-            tasks.into_par_iter().map(body).collect()
-        } else {
-            tasks.into_iter().map(body).collect()
-        };
+        let parts = self.run(tasks, |(first, to_x)| {
+            self.backward_task(first, grad, to_x, wanted)
+        });
         let mut sum = self.zero_gradients();
         parts.iter().for_each(|part| sum.add(part));
         (to_x, sum)
