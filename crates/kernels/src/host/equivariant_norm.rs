@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use super::elementary::Elementary;
+use super::norm::sum;
 use super::norm_plan::{NormBlock, NormPlan};
 use super::real::axpy;
+use super::row_norm::RowNorm;
 use super::simd::{Instructions, Loop, dispatch};
-use super::tasks::{rows_per_task, run_all};
 
 /// Invariant blocks lose their mean over channels; every block is divided by its root mean square over
 /// channels and components, and scaled.
@@ -19,13 +20,6 @@ pub(crate) struct EquivariantNorm<'a, T> {
     pub(crate) beta: &'a [T],
     /// Added to the mean square
     pub(crate) epsilon: T,
-}
-
-/// Gradients of an [`EquivariantNorm`].
-pub(crate) struct Gradients<T> {
-    pub(crate) x: Vec<T>,
-    pub(crate) gamma: Vec<T>,
-    pub(crate) beta: Vec<T>,
 }
 
 /// Mean and inverse root mean square of a block.
@@ -48,53 +42,32 @@ impl<T: Elementary> EquivariantNorm<'_, T> {
             inverse: (sum([x], square) * scale + self.epsilon).recip_sqrt(),
         }
     }
+}
 
-    pub(crate) fn forward(&self, x: &[T]) -> Vec<T> {
-        let mut out = vec![T::ZERO; x.len()];
-        if x.is_empty() {
-            return out;
-        }
-        let dim = self.plan.dim();
-        let per_task = rows_per_task(x.len() / dim) * dim;
-        let tasks = out.chunks_mut(per_task).zip(x.chunks(per_task));
-        run_all(tasks.collect(), |(out, x)| {
-            let norm = *self;
-            dispatch(Forward { norm, x, out });
-        });
-        out
+impl<T: Elementary> RowNorm<T> for EquivariantNorm<'_, T> {
+    fn dim(&self) -> usize {
+        self.plan.dim()
     }
 
-    pub(crate) fn backward(&self, x: &[T], grad: &[T]) -> Gradients<T> {
-        let zeros = |len: usize| vec![T::ZERO; len];
-        let mut gradients = Gradients {
-            x: zeros(x.len()),
-            gamma: zeros(self.gamma.len()),
-            beta: zeros(self.beta.len()),
-        };
-        if x.is_empty() {
-            return gradients;
-        }
-        let dim = self.plan.dim();
-        let per_task = rows_per_task(x.len() / dim) * dim;
-        let inputs = x.chunks(per_task).zip(grad.chunks(per_task));
-        let tasks = gradients.x.chunks_mut(per_task).zip(inputs);
-        let parts = run_all(tasks.collect(), |(to_x, (x, grad))| {
-            let (mut to_gamma, mut to_beta) = (zeros(self.gamma.len()), zeros(self.beta.len()));
-            dispatch(Backward {
-                norm: *self,
-                x,
-                grad,
-                to_x,
-                to_gamma: &mut to_gamma,
-                to_beta: &mut to_beta,
-            });
-            (to_gamma, to_beta)
+    fn affine_lengths(&self) -> [usize; 2] {
+        [self.gamma.len(), self.beta.len()]
+    }
+
+    fn forward_rows(&self, x: &[T], out: &mut [T]) {
+        let norm = *self;
+        dispatch(Forward { norm, x, out });
+    }
+
+    fn backward_rows(&self, [x, grad]: [&[T]; 2], to_x: &mut [T], to_affine: &mut [Vec<T>; 2]) {
+        let [to_gamma, to_beta] = to_affine;
+        dispatch(Backward {
+            norm: *self,
+            x,
+            grad,
+            to_x,
+            to_gamma,
+            to_beta,
         });
-        for (gamma, beta) in parts {
-            axpy(&mut gradients.gamma, T::ONE, &gamma);
-            axpy(&mut gradients.beta, T::ONE, &beta);
-        }
-        gradients
     }
 }
 
@@ -194,21 +167,4 @@ impl<T: Elementary> Loop for Backward<'_, T> {
             }
         }
     }
-}
-
-/// Sums over the numbers of `N` vectors of the same length, in sixteen lanes and a fixed order.
-#[inline(always)]
-fn sum<T: Elementary, const N: usize>(vectors: [&[T]; N], add: impl Fn(T, [T; N]) -> T) -> T {
-    const LANES: usize = 16;
-    let mut lanes = [T::ZERO; LANES];
-    let chunks = vectors.map(|vector| vector.as_chunks::<LANES>());
-    for i in 0..chunks[0].0.len() {
-        for lane in 0..LANES {
-            lanes[lane] = add(lanes[lane], chunks.map(|(whole, _)| whole[i][lane]));
-        }
-    }
-    for lane in 0..chunks[0].1.len() {
-        lanes[lane] = add(lanes[lane], chunks.map(|(_, rest)| rest[lane]));
-    }
-    lanes.into_iter().fold(T::ZERO, |sum, lane| sum + lane)
 }

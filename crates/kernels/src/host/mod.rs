@@ -17,6 +17,7 @@ pub(crate) mod norm_nonlinearity;
 pub(crate) mod norm_plan;
 pub(crate) mod radial;
 pub(crate) mod real;
+pub(crate) mod row_norm;
 pub(crate) mod segment;
 pub(crate) mod simd;
 pub(crate) mod steerable_linear;

@@ -29,8 +29,8 @@ impl<T: Elementary> LayerNorm<'_, T> {
     #[inline(always)]
     fn moments(&self, x: &[T]) -> (T, T) {
         let scale = T::of(1.0 / self.width as f64);
-        let mean = sum([x], |[x]| x) * scale;
-        let variance = sum([x], |[x]| (x - mean) * (x - mean)) * scale;
+        let mean = sum([x], |sum, [x]| sum + x) * scale;
+        let variance = sum([x], |sum, [x]| sum + (x - mean) * (x - mean)) * scale;
         (mean, (variance + self.epsilon).recip_sqrt())
     }
 }
@@ -124,8 +124,8 @@ impl<T: Elementary> Loop for PullBack<'_, T> {
                 *to_beta += *gradient;
                 *gradient = *gradient * gamma;
             }
-            let mean = sum([gradient], |[g]| g) * scale;
-            let projection = sum([gradient, normal], |[g, normal]| g * normal) * scale;
+            let mean = sum([gradient], |sum, [g]| sum + g) * scale;
+            let projection = sum([gradient, normal], |sum, [g, normal]| sum + g * normal) * scale;
             for (gradient, &normal) in gradient.iter_mut().zip(normal) {
                 *gradient = kept * I::multiply_add(-normal, projection, *gradient - mean);
             }
@@ -133,18 +133,21 @@ impl<T: Elementary> Loop for PullBack<'_, T> {
     }
 }
 
-/// The sum of a function of `N` vectors of the same length, column by column, in a fixed order.
+/// Sums over the numbers of `N` vectors of the same length, in sixteen lanes and a fixed order.
 #[inline(always)]
-fn sum<T: Elementary, const N: usize>(vectors: [&[T]; N], function: impl Fn([T; N]) -> T) -> T {
+pub(crate) fn sum<T: Elementary, const N: usize>(
+    vectors: [&[T]; N],
+    add: impl Fn(T, [T; N]) -> T,
+) -> T {
     let mut lanes = [T::ZERO; LANES];
     let chunks = vectors.map(|vector| vector.as_chunks::<LANES>());
     for i in 0..chunks[0].0.len() {
         for lane in 0..LANES {
-            lanes[lane] += function(chunks.map(|(whole, _)| whole[i][lane]));
+            lanes[lane] = add(lanes[lane], chunks.map(|(whole, _)| whole[i][lane]));
         }
     }
     for lane in 0..chunks[0].1.len() {
-        lanes[lane] += function(chunks.map(|(_, rest)| rest[lane]));
+        lanes[lane] = add(lanes[lane], chunks.map(|(_, rest)| rest[lane]));
     }
     let mut width = LANES;
     while width > 1 {

@@ -8,8 +8,8 @@ use super::elementary::Elementary;
 use super::norm::{LayerNorm, Normalise, NormaliseAndKeep, PullBack};
 use super::norm_plan::{NormBlock, NormPlan, TileBlock};
 use super::real::axpy;
+use super::row_norm::RowNorm;
 use super::simd::{Instructions, Loop, dispatch};
-use super::tasks::{rows_per_task, run_all};
 use crate::Activation;
 
 /// Rows of a tile.
@@ -35,13 +35,6 @@ pub(crate) struct NormNonlinearity<'a, T> {
     /// Shift, `[num_channels]`
     pub(crate) beta: &'a [T],
     pub(crate) options: NormNonlinearityOptions,
-}
-
-/// Gradients of a [`NormNonlinearity`].
-pub(crate) struct Gradients<T> {
-    pub(crate) x: Vec<T>,
-    pub(crate) gamma: Vec<T>,
-    pub(crate) beta: Vec<T>,
 }
 
 /// Numbers of one block of a tile, `[rows, mul]` each.
@@ -90,26 +83,6 @@ impl<T: Elementary> NormNonlinearity<'_, T> {
         }
     }
 
-    pub(crate) fn forward(&self, x: &[T]) -> Vec<T> {
-        let mut out = vec![T::ZERO; x.len()];
-        let dim = self.plan.dim();
-        if x.is_empty() {
-            return out;
-        }
-        let per_task = rows_per_task(x.len() / dim) * dim;
-        let tasks = out.chunks_mut(per_task).zip(x.chunks(per_task));
-        run_all(tasks.collect(), |(out, x)| {
-            let mut scratch = Scratch::new(self.plan);
-            let tiles = out.chunks_mut(TILE * dim).zip(x.chunks(TILE * dim));
-            for (out, x) in tiles {
-                for block in self.plan.blocks() {
-                    self.forward_block(block, x, out, &mut scratch);
-                }
-            }
-        });
-        out
-    }
-
     fn forward_block(
         &self,
         block: &NormBlock,
@@ -155,41 +128,6 @@ impl<T: Elementary> NormNonlinearity<'_, T> {
             activated: transformed,
             out,
         });
-    }
-
-    /// Gradients to x, gamma and beta.
-    pub(crate) fn backward(&self, x: &[T], grad: &[T]) -> Gradients<T> {
-        let zeros = |len: usize| vec![T::ZERO; len];
-        let mut gradients = Gradients {
-            x: zeros(x.len()),
-            gamma: zeros(self.gamma.len()),
-            beta: zeros(self.beta.len()),
-        };
-        let dim = self.plan.dim();
-        if x.is_empty() {
-            return gradients;
-        }
-        let per_task = rows_per_task(x.len() / dim) * dim;
-        let tasks = gradients
-            .x
-            .chunks_mut(per_task)
-            .zip(x.chunks(per_task).zip(grad.chunks(per_task)));
-        let parts = run_all(tasks.collect(), |(to_x, (x, grad))| {
-            let mut scratch = Scratch::new(self.plan);
-            let mut to_affine = [zeros(self.gamma.len()), zeros(self.beta.len())];
-            let tiles = x.chunks(TILE * dim).zip(grad.chunks(TILE * dim));
-            for (to_x, (x, grad)) in to_x.chunks_mut(TILE * dim).zip(tiles) {
-                for block in self.plan.blocks() {
-                    self.backward_block(block, [x, grad], to_x, &mut to_affine, &mut scratch);
-                }
-            }
-            to_affine
-        });
-        for [gamma, beta] in parts {
-            axpy(&mut gradients.gamma, T::ONE, &gamma);
-            axpy(&mut gradients.beta, T::ONE, &beta);
-        }
-        gradients
     }
 
     fn backward_block(
@@ -299,6 +237,37 @@ impl<T: Elementary> NormNonlinearity<'_, T> {
             to_norms,
             to_x,
         });
+    }
+}
+
+impl<T: Elementary> RowNorm<T> for NormNonlinearity<'_, T> {
+    fn dim(&self) -> usize {
+        self.plan.dim()
+    }
+
+    fn affine_lengths(&self) -> [usize; 2] {
+        [self.gamma.len(), self.beta.len()]
+    }
+
+    fn forward_rows(&self, x: &[T], out: &mut [T]) {
+        let tile = TILE * self.plan.dim();
+        let mut scratch = Scratch::new(self.plan);
+        for (out, x) in out.chunks_mut(tile).zip(x.chunks(tile)) {
+            for block in self.plan.blocks() {
+                self.forward_block(block, x, out, &mut scratch);
+            }
+        }
+    }
+
+    fn backward_rows(&self, [x, grad]: [&[T]; 2], to_x: &mut [T], to_affine: &mut [Vec<T>; 2]) {
+        let tile = TILE * self.plan.dim();
+        let mut scratch = Scratch::new(self.plan);
+        let inputs = x.chunks(tile).zip(grad.chunks(tile));
+        for (to_x, (x, grad)) in to_x.chunks_mut(tile).zip(inputs) {
+            for block in self.plan.blocks() {
+                self.backward_block(block, [x, grad], to_x, to_affine, &mut scratch);
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::{register, same_dtype, with_real};
 use crate::host::equivariant_norm::EquivariantNorm;
 use crate::host::norm_nonlinearity::{NormNonlinearity, NormNonlinearityOptions};
 use crate::host::norm_plan::NormPlan;
+use crate::host::row_norm::RowNorm;
 use crate::host::{HostTensor, upload};
 
 /// What happens to the norms before the activation.
