@@ -152,7 +152,7 @@ fn channel_runs(pair: &Pair, hidden: usize) -> impl Iterator<Item = (usize, usiz
 /// The columns of all other pairs.
 fn unsummed_columns<T>(program: &Program<'_, T>, all: usize) -> Vec<Range<usize>> {
     if program.groups.is_empty() {
-        return vec![0..all];
+        return std::iter::once(0..all).collect();
     }
     let groups = program.groups_in(Order::EdgeWeights);
     let pairs = groups.flat_map(|group| &group.members);
