@@ -11,6 +11,7 @@
 
 mod backbone;
 mod frame;
+pub mod structure;
 
 pub use backbone::{Backbone, BackboneResidue};
 pub use frame::{DegenerateFrame, Frame};
