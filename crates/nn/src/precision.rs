@@ -30,7 +30,7 @@ impl ModuleMapper for Cast {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, tensor, mapper) = param.consume();
         let trained = tensor.is_require_grad();
-        let tensor = tensor.detach().cast(self.0).set_require_grad(trained);
+        let tensor = tensor.cast(self.0).detach().set_require_grad(trained);
         Param::from_mapped_value(id, tensor, mapper)
     }
 }

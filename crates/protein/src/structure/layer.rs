@@ -1,6 +1,6 @@
 //! What the layers of a structure module have in common.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use steerable_nn::GraphTensors;
 
@@ -39,7 +39,7 @@ pub struct ResidueUpdate {
 ///
 /// Layers are equivariant: when all frames are moved by one rigid motion, the update, told in each
 /// frame's own coordinates, stays the same.
-pub trait StructureLayer: Module {
+pub trait StructureLayer: Module + ModuleDisplay {
     /// Applies the layer.
     fn forward(&self, residues: &Residues, surroundings: &Surroundings) -> ResidueUpdate;
 }

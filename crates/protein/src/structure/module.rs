@@ -3,7 +3,7 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
+use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 use steerable_nn::BuildError;
 
@@ -241,7 +241,7 @@ impl<L: StructureLayer> StructureModule<L> {
         Surroundings {
             graph: graph.clone(),
             relative,
-            scalars: relu(self.edge_norm.forward(embedded)),
+            scalars: silu(self.edge_norm.forward(embedded)),
         }
     }
 
@@ -252,7 +252,7 @@ impl<L: StructureLayer> StructureModule<L> {
 }
 
 fn two_maps([first, second]: &[Linear; 2], input: Tensor<2>) -> Tensor<2> {
-    second.forward(relu(first.forward(input)))
+    second.forward(silu(first.forward(input)))
 }
 
 /// Consecutive pairs of columns, each made a vector of length one: `[N, 2 n]` to `[N, n, 2]`.

@@ -136,30 +136,26 @@ pub struct PointAttentionLayer {
 impl StructureLayer for PointAttentionLayer {
     fn forward(&self, residues: &Residues, surroundings: &Surroundings) -> ResidueUpdate {
         let scalars = &residues.scalars;
-        let [rows, _] = scalars.dims();
         let heads = self.num_heads;
         let src = surroundings.graph.src();
         let relative = &surroundings.relative;
-        let edges = relative.len();
-
         let inputs = AttentionInputs {
             query: self.queries(scalars),
             value: {
                 let value = gather_rows(self.value.forward(scalars.clone()), src);
-                let value = value.reshape([edges as i32, heads as i32, -1]);
+                let value = split(value, heads);
                 let points = from_source(&self.value_points, scalars, src, relative);
-                let points = points.reshape([edges as i32, heads as i32, -1]);
+                let points = split(points, heads);
                 let edge = surroundings.scalars.clone().unsqueeze_dim::<3>(1);
                 let edge = edge.repeat_dim(1, heads);
-                Tensor::cat(vec![value, points, edge], 2).reshape([edges as i32, -1])
+                join(Tensor::cat(vec![value, points, edge], 2))
             },
             key: Some(self.keys(scalars, surroundings)),
             envelope: None,
         };
         let gathered = attend(inputs, surroundings.graph.dst(), &self.plan);
-        let gathered = gathered.reshape([rows as i32, heads as i32, -1]);
-        let gathered = self.with_point_norms(gathered).reshape([rows as i32, -1]);
-        let update = self.output.forward(gathered);
+        let gathered = self.with_point_norms(split(gathered, heads));
+        let update = self.output.forward(join(gathered));
         let moved = self.update.forward(scalars.clone() + update.clone());
         ResidueUpdate {
             scalars: update,
@@ -188,32 +184,31 @@ impl PointAttentionLayer {
     fn weight_of_points(&self) -> Tensor<3> {
         let spread = (2.0 / (9.0 * self.num_query_points() as f64)).sqrt();
         let weight = softplus(self.point_weight.val(), 1.0) * spread;
-        weight.reshape([1, self.num_heads as i32, 1])
+        weight.reshape([1, self.num_heads, 1])
     }
 
     /// `[q / sqrt(c), g w_C q_p, 1] / sqrt(3)` of each head: what the keys are multiplied by.
     fn queries(&self, scalars: &Tensor<2>) -> Tensor<2> {
-        let shape = [scalars.dims()[0] as i32, self.num_heads as i32, -1];
-        let query = self.query.forward(scalars.clone()).reshape(shape);
+        let query = split(self.query.forward(scalars.clone()), self.num_heads);
         let query = query * (self.num_channels() as f64).sqrt().recip();
-        let points = self.query_points.forward(scalars.clone()).reshape(shape);
+        let points = split(self.query_points.forward(scalars.clone()), self.num_heads);
         let ones = query.clone().slice_dim(2, 0..1).ones_like();
         let query = Tensor::cat(vec![query, points * self.weight_of_points(), ones], 2);
-        (query * (1.0_f64 / 3.0).sqrt()).reshape([shape[0], -1])
+        join(query * (1.0_f64 / 3.0).sqrt())
     }
 
     /// `[k, k_p, b - g w_C / 2 |k_p|^2]` of each head, with the points in the destination's frame.
     /// `|q_p|^2` is the same for all edges into a residue and falls out of the softmax.
     fn keys(&self, scalars: &Tensor<2>, surroundings: &Surroundings) -> Tensor<2> {
         let src = surroundings.graph.src();
-        let shape = [src.num_rows() as i32, self.num_heads as i32, -1];
-        let key = gather_rows(self.key.forward(scalars.clone()), src).reshape(shape);
+        let key = gather_rows(self.key.forward(scalars.clone()), src);
+        let key = split(key, self.num_heads);
         let points = from_source(&self.key_points, scalars, src, &surroundings.relative);
-        let points = points.reshape(shape);
+        let points = split(points, self.num_heads);
         let square = (points.clone() * points.clone()).sum_dim(2);
         let bias = self.edge_bias.forward(surroundings.scalars.clone());
-        let bias = bias.reshape(shape) - square * self.weight_of_points() * 0.5;
-        Tensor::cat(vec![key, points, bias], 2).reshape([shape[0], -1])
+        let bias = split(bias, self.num_heads) - square * self.weight_of_points() * 0.5;
+        join(Tensor::cat(vec![key, points, bias], 2))
     }
 
     /// The gathered values `[N, heads, c + 3 P + e]` with the lengths of the points behind them.
@@ -227,15 +222,29 @@ impl PointAttentionLayer {
     }
 }
 
-/// The source's points in the frame of the destination, `[E, points, 3]`, in units of 10 angstrom.
+/// Columns head by head: `[R, heads w]` to `[R, heads, w]`.
+fn split(columns: Tensor<2>, heads: usize) -> Tensor<3> {
+    let [rows, width] = columns.dims();
+    columns.reshape([rows, heads, width / heads])
+}
+
+/// Heads side by side: `[R, heads, w]` to `[R, heads w]`.
+fn join(heads: Tensor<3>) -> Tensor<2> {
+    let [rows, count, width] = heads.dims();
+    heads.reshape([rows, count * width])
+}
+
+/// The source's points in the frame of the destination, `[E, 3 points]`, in units of 10 angstrom.
 fn from_source(
     layer: &Linear,
     scalars: &Tensor<2>,
     src: &RowGroups,
     relative: &FrameTensors,
-) -> Tensor<3> {
+) -> Tensor<2> {
     let points = gather_rows(layer.forward(scalars.clone()), src);
-    let points = points.reshape([src.num_rows() as i32, -1, 3]);
+    let [edges, width] = points.dims();
     let frames = FrameTensors::new(relative.rotation(), relative.translation() * LENGTH.recip());
-    frames.apply(points)
+    frames
+        .apply(points.reshape([edges, width / 3, 3]))
+        .reshape([edges, width])
 }
