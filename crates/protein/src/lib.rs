@@ -10,8 +10,13 @@
 )]
 
 mod backbone;
+mod compare;
 mod frame;
 pub mod structure;
 
 pub use backbone::{Backbone, BackboneResidue};
+pub use compare::{
+    CompareError, FapeConfig, Gdt, Lddt, LddtConfig, Matched, Superposition, TmScore, fape,
+    tm_distance_scale,
+};
 pub use frame::{DegenerateFrame, Frame};

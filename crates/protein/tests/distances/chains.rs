@@ -1,0 +1,87 @@
+//! Chains to test with: made up, from the fixture, and real ones where the data are at hand.
+
+use std::collections::BTreeMap;
+
+use nalgebra::{Quaternion, UnitQuaternion, Vector3};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::StandardNormal;
+use serde::Deserialize;
+use steerable_protein::Frame;
+
+pub(crate) fn seeded(seed: u64) -> StdRng {
+    StdRng::seed_from_u64(seed)
+}
+
+pub(crate) fn normal(rng: &mut StdRng) -> Vector3<f64> {
+    Vector3::from_fn(|_, _| rng.sample(StandardNormal))
+}
+
+/// A Haar-random rotation and a shift of about 30 angstrom.
+pub(crate) fn random_motion(rng: &mut StdRng) -> Frame {
+    let [w, x, y, z] = std::array::from_fn(|_| rng.sample::<f64, _>(StandardNormal));
+    let rotation = UnitQuaternion::from_quaternion(Quaternion::new(w, x, y, z));
+    Frame {
+        rotation: rotation.to_rotation_matrix().into_inner(),
+        translation: normal(rng) * 30.0,
+    }
+}
+
+/// A chain of steps of 3.8 angstrom in directions that change little by little.
+pub(crate) fn wandering(len: usize, rng: &mut StdRng) -> Vec<Vector3<f64>> {
+    let mut direction = normal(rng).normalize();
+    let mut at = Vector3::zeros();
+    (0..len)
+        .map(|_| {
+            direction = (direction + normal(rng) * 0.6).normalize();
+            at += direction * 3.8;
+            at
+        })
+        .collect()
+}
+
+pub(crate) fn moved(points: &[Vector3<f64>], motion: &Frame) -> Vec<Vector3<f64>> {
+    points.iter().map(|x| motion.apply(x)).collect()
+}
+
+pub(crate) fn mirrored(points: &[Vector3<f64>]) -> Vec<Vector3<f64>> {
+    points
+        .iter()
+        .map(|x| Vector3::new(-x.x, x.y, x.z))
+        .collect()
+}
+
+pub(crate) fn noisy(points: &[Vector3<f64>], sigma: f64, rng: &mut StdRng) -> Vec<Vector3<f64>> {
+    points.iter().map(|x| x + normal(rng) * sigma).collect()
+}
+
+/// What `fixtures/tm_score.py` wrote.
+#[derive(Deserialize)]
+pub(crate) struct Fixture {
+    chains: BTreeMap<String, Vec<[f64; 3]>>,
+    pub(crate) pairs: Vec<FixturePair>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct FixturePair {
+    pub(crate) reference: String,
+    pub(crate) kind: String,
+    pub(crate) model: Vec<[f64; 3]>,
+    pub(crate) tm_score: f64,
+    pub(crate) rmsd: f64,
+}
+
+impl Fixture {
+    pub(crate) fn read() -> Self {
+        serde_json::from_str(include_str!("../fixtures/tm_score.json")).unwrap()
+    }
+
+    pub(crate) fn ca(&self, name: &str) -> Vec<Vector3<f64>> {
+        self.chains[name].iter().map(|&x| x.into()).collect()
+    }
+
+    /// A real chain of 147 residues, rich in helices.
+    pub(crate) fn globin(&self) -> Vec<Vector3<f64>> {
+        self.ca("tmtools_2gtl_A")
+    }
+}

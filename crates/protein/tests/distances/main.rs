@@ -1,0 +1,4 @@
+//! Comparing structures, and the ways from distances to coordinates.
+
+mod chains;
+mod compare;
