@@ -137,7 +137,7 @@ impl FrameTensors {
     /// The frames after an update told in their own coordinates.
     pub fn moved(&self, update: FrameUpdate) -> Self {
         self.compose(&Self {
-            rotation: rotation_of_turn(update.turn),
+            rotation: rotation_of_turn(&update.turn),
             translation: update.shift,
         })
     }
@@ -172,7 +172,7 @@ fn rotate(rotation: &Tensor<3>, points: Tensor<3>) -> Tensor<3> {
 ///
 /// # Source
 /// Jumper et al. 2021, supplement, algorithm 23.
-fn rotation_of_turn(turn: Tensor<2>) -> Tensor<3> {
+fn rotation_of_turn(turn: &Tensor<2>) -> Tensor<3> {
     let [rows, _] = turn.dims();
     let square = (turn.clone() * turn.clone()).sum_dim(1) + 1.0;
     let [b, c, d] = [0, 1, 2].map(|axis| turn.clone().slice_dim(1, axis..axis + 1));
