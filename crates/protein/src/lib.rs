@@ -11,14 +11,19 @@
 
 mod amino_acid;
 mod backbone;
+mod ca_trace;
 mod chain;
 mod compare;
+mod dihedral;
 pub mod file;
 mod frame;
+mod mds;
+mod pairwise;
 pub mod structure;
 
 pub use amino_acid::{AminoAcid, ResidueName};
 pub use backbone::{Backbone, BackboneResidue};
+pub use ca_trace::{CaTraceError, backbone_of_ca};
 pub use chain::{
     Atom, Chain, ChainBackbone, ChainBreak, IncompleteResidue, MAX_PEPTIDE_BOND, Residue,
     ResidueId, ResidueNumber, is_peptide_bond,
@@ -28,3 +33,11 @@ pub use compare::{
     tm_distance_scale,
 };
 pub use frame::{DegenerateFrame, Frame};
+pub use mds::{
+    ClassicalMds, Embedding, KnownDistances, MdsError, Smacof, SmacofConfig, classical_mds,
+    complete, embed, handedness, mirrored, smacof, with_hand_of_proteins,
+};
+pub use pairwise::{
+    DistanceBins, DistanceMatrix, DistogramError, ExpectedDistance, OrientedResidue,
+    PairOrientation, rank, relative_frames,
+};

@@ -1,13 +1,15 @@
 //! Chains to test with: made up, from the fixture, and real ones where the data are at hand.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use nalgebra::{Quaternion, UnitQuaternion, Vector3};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
+use rayon::prelude::*;
 use serde::Deserialize;
-use steerable_protein::Frame;
+use steerable_protein::{BackboneResidue, Chain, Frame, Matched, file};
 
 pub(crate) fn seeded(seed: u64) -> StdRng {
     StdRng::seed_from_u64(seed)
@@ -44,15 +46,13 @@ pub(crate) fn moved(points: &[Vector3<f64>], motion: &Frame) -> Vec<Vector3<f64>
     points.iter().map(|x| motion.apply(x)).collect()
 }
 
-pub(crate) fn mirrored(points: &[Vector3<f64>]) -> Vec<Vector3<f64>> {
-    points
-        .iter()
-        .map(|x| Vector3::new(-x.x, x.y, x.z))
-        .collect()
-}
-
 pub(crate) fn noisy(points: &[Vector3<f64>], sigma: f64, rng: &mut StdRng) -> Vec<Vector3<f64>> {
     points.iter().map(|x| x + normal(rng) * sigma).collect()
+}
+
+/// After superposition.
+pub(crate) fn rmsd(model: &[Vector3<f64>], reference: &[Vector3<f64>]) -> f64 {
+    Matched { model, reference }.superpose().unwrap().rmsd
 }
 
 /// What `fixtures/tm_score.py` wrote.
@@ -84,4 +84,40 @@ impl Fixture {
     pub(crate) fn globin(&self) -> Vec<Vector3<f64>> {
         self.ca("tmtools_2gtl_A")
     }
+}
+
+/// The 193 chains in `../shared/data/proteins`, by name; none, and a word about it, where the data are
+/// absent.
+pub(crate) fn real_chains() -> Vec<(String, Chain)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/proteins/chains");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        eprintln!(
+            "SKIPPED: no {}, so real chains were NOT checked",
+            folder.display()
+        );
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let chains = paths.par_iter().map(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let [chain] = file::read(path).unwrap().chains.try_into().unwrap();
+        (name, chain)
+    });
+    chains.collect()
+}
+
+/// The pieces of [`real_chains`] that have no breaks, with the chain's name.
+pub(crate) fn real_pieces() -> Vec<(String, Vec<BackboneResidue>)> {
+    let mut pieces: Vec<(String, Vec<BackboneResidue>)> = Vec::new();
+    for (name, chain) in real_chains() {
+        let backbone = chain.backbone().backbone;
+        for (i, residue) in backbone.residues().iter().enumerate() {
+            if !backbone.is_bonded_to_previous(i) {
+                pieces.push((name.clone(), Vec::new()));
+            }
+            pieces.last_mut().unwrap().1.push(*residue);
+        }
+    }
+    pieces
 }

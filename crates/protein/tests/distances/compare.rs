@@ -2,10 +2,11 @@
 
 use nalgebra::{Matrix3, SVD, Vector3};
 use steerable_protein::{
-    BackboneResidue, CompareError, FapeConfig, Frame, LddtConfig, Matched, fape, tm_distance_scale,
+    BackboneResidue, CompareError, FapeConfig, Frame, LddtConfig, Matched, fape, mirrored,
+    tm_distance_scale,
 };
 
-use crate::chains::{Fixture, mirrored, moved, noisy, normal, random_motion, seeded, wandering};
+use crate::chains::{Fixture, moved, noisy, normal, random_motion, seeded, wandering};
 
 /// Coordinates of 100 angstrom in f64, and sums of some hundreds of them.
 const ROUNDING: f64 = 1e-11;
