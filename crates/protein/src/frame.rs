@@ -1,6 +1,6 @@
 //! Representation 2: rigid frames, CA and an orientation for each residue.
 
-use nalgebra::{Matrix3, Vector3};
+use nalgebra::{Matrix3, Quaternion, Rotation3, UnitQuaternion, Vector3};
 use thiserror::Error;
 
 use crate::BackboneResidue;
@@ -67,6 +67,36 @@ impl Frame {
         })
     }
 
+    /// The frame of a rotation given as a quaternion (w, x, y, z) of any length but 0.
+    pub fn from_quaternion([w, x, y, z]: [f64; 4], translation: Vector3<f64>) -> Self {
+        let unit = UnitQuaternion::from_quaternion(Quaternion::new(w, x, y, z));
+        Self {
+            rotation: *unit.to_rotation_matrix().matrix(),
+            translation,
+        }
+    }
+
+    /// The rotation as a unit quaternion (w, x, y, z) with w >= 0.
+    pub fn quaternion(&self) -> [f64; 4] {
+        let rotation = Rotation3::from_matrix_unchecked(self.rotation);
+        let unit = UnitQuaternion::from_rotation_matrix(&rotation);
+        let [w, x, y, z] = [unit.w, unit.i, unit.j, unit.k];
+        if w < 0.0 {
+            [-w, -x, -y, -z]
+        } else {
+            [w, x, y, z]
+        }
+    }
+
+    /// The frame moved by what a network predicts in the frame's own coordinates: a turn by the
+    /// quaternion (1, b, c, d), made unit, and a shift in angstrom. Nothing is moved by zeros.
+    ///
+    /// # Source
+    /// Jumper et al. 2021, supplement, algorithm 23.
+    pub fn updated(&self, turn: Vector3<f64>, shift: Vector3<f64>) -> Self {
+        self.compose(&Self::from_quaternion([1.0, turn.x, turn.y, turn.z], shift))
+    }
+
     /// First `other`, then this frame.
     pub fn compose(&self, other: &Self) -> Self {
         Self {
@@ -87,5 +117,37 @@ impl Frame {
     /// A point of the frame's own coordinates in those of the chain, in angstrom.
     pub fn apply(&self, point: &Vector3<f64>) -> Vector3<f64> {
         self.rotation * point + self.translation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some_frame() -> Frame {
+        Frame::from_quaternion([0.3, -0.9, 0.2, 1.4], Vector3::new(1.0, -7.0, 3.0))
+    }
+
+    #[test]
+    fn a_quaternion_leads_to_its_rotation_and_back() {
+        let frame = some_frame();
+        let back = Frame::from_quaternion(frame.quaternion(), frame.translation);
+        assert!((frame.rotation - back.rotation).norm() < 1e-14);
+        assert!((frame.rotation.determinant() - 1.0).abs() < 1e-14);
+        // A quarter turn about z takes x to y.
+        let turn = Frame::from_quaternion([1.0, 0.0, 0.0, 1.0], Vector3::zeros());
+        assert!((turn.apply(&Vector3::x()) - Vector3::y()).norm() < 1e-15);
+    }
+
+    #[test]
+    fn an_update_is_seen_from_the_frame() {
+        let frame = some_frame();
+        assert_eq!(frame.updated(Vector3::zeros(), Vector3::zeros()), frame);
+        let shift = Vector3::new(0.5, 1.0, -2.0);
+        let moved = frame.updated(Vector3::new(0.1, 0.2, -0.3), shift);
+        assert!((moved.translation - frame.apply(&shift)).norm() < 1e-14);
+        let update = frame.inverse().compose(&moved);
+        let expected = Frame::identity().updated(Vector3::new(0.1, 0.2, -0.3), shift);
+        assert!((update.rotation - expected.rotation).norm() < 1e-14);
     }
 }

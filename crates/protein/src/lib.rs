@@ -17,9 +17,12 @@ mod compare;
 mod dihedral;
 pub mod file;
 mod frame;
+pub mod ideal;
+mod internal;
 mod mds;
 mod pairwise;
 pub mod structure;
+mod torsions;
 
 pub use amino_acid::{AminoAcid, ResidueName};
 pub use backbone::{Backbone, BackboneResidue};
@@ -33,6 +36,7 @@ pub use compare::{
     tm_distance_scale,
 };
 pub use frame::{DegenerateFrame, Frame};
+pub use internal::{InternalCoordinates, InternalCoordinatesError, Joint, Link, ResidueShape};
 pub use mds::{
     ClassicalMds, Embedding, KnownDistances, MdsError, Smacof, SmacofConfig, classical_mds,
     complete, embed, handedness, mirrored, smacof, with_hand_of_proteins,
@@ -41,3 +45,4 @@ pub use pairwise::{
     DistanceBins, DistanceMatrix, DistogramError, ExpectedDistance, OrientedResidue,
     PairOrientation, rank, relative_frames,
 };
+pub use torsions::{Torsions, torsion_angle};
