@@ -3,7 +3,7 @@
 use nalgebra::{Matrix3, Vector3};
 use thiserror::Error;
 
-use crate::dihedral::dihedral;
+use crate::torsions::torsion_cosine_and_sine;
 use crate::{Backbone, BackboneResidue, DegenerateFrame, Frame};
 
 /// A CA trace that does not say where N and C are.
@@ -105,7 +105,7 @@ fn peptide(four: [Vector3<f64>; 4]) -> Result<Peptide, DegenerateFrame> {
     let step = second - first;
     let up = (step - along * along.dot(&step)).normalize();
     let axes = Matrix3::from_columns(&[up.cross(&along), up, along]);
-    let torsion = dihedral(four).filter(|_| axes.iter().all(|x| x.is_finite()));
+    let torsion = torsion_cosine_and_sine(&four).filter(|_| axes.iter().all(|x| x.is_finite()));
     let (cos, sin) = torsion.ok_or_else(|| DegenerateFrame {
         n: first.into(),
         ca: second.into(),

@@ -6,7 +6,8 @@ use rand_distr::{Distribution, StandardNormal};
 use thiserror::Error;
 
 use crate::ideal::{ANGLE_C_N_CA, ANGLE_CA_C_N, ANGLE_N_CA_C, BOND_C_N, BOND_CA_C, BOND_N_CA};
-use crate::{Backbone, BackboneResidue, DegenerateFrame, Frame, torsion_angle};
+use crate::torsions::torsions_between;
+use crate::{Backbone, BackboneResidue, DegenerateFrame, Frame};
 
 /// The atom bonded to the last of three, in angstrom: at this distance from it, this angle with the
 /// bond before and this torsion about that bond. The three must not lie on one line.
@@ -178,13 +179,14 @@ fn shape(residue: &BackboneResidue) -> ResidueShape {
 }
 
 fn joint(one: &BackboneResidue, two: &BackboneResidue) -> Option<Joint> {
+    let [psi, omega, phi] = torsions_between(one, two);
     Some(Joint {
         c_n: (two.n - one.c).norm(),
         ca_c_n: (one.ca - one.c).angle(&(two.n - one.c)),
         c_n_ca: (one.c - two.n).angle(&(two.ca - two.n)),
-        psi: torsion_angle(&[one.n, one.ca, one.c, two.n])?,
-        omega: torsion_angle(&[one.ca, one.c, two.n, two.ca])?,
-        phi: torsion_angle(&[one.c, two.n, two.ca, two.c])?,
+        psi: psi?,
+        omega: omega?,
+        phi: phi?,
     })
 }
 
@@ -215,6 +217,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
+    use crate::torsion_angle;
 
     /// The largest distance between atoms of two backbones, in angstrom; not-a-number if one is.
     fn largest_distance(one: &Backbone, two: &Backbone) -> f64 {

@@ -14,7 +14,6 @@ mod backbone;
 mod ca_trace;
 mod chain;
 mod compare;
-mod dihedral;
 pub mod file;
 mod frame;
 pub mod ideal;

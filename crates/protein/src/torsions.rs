@@ -2,7 +2,7 @@
 
 use nalgebra::Vector3;
 
-use crate::Backbone;
+use crate::{Backbone, BackboneResidue};
 
 /// The torsion angle of four atoms about the bond from the second to the third, in (-pi, pi]: seen
 /// along the bond, how far the first is turned clockwise to cover the last. `None` where three atoms
@@ -11,9 +11,8 @@ use crate::Backbone;
 /// # Source
 /// The sign is IUPAC-IUB 1970, rule 2.
 pub fn torsion_angle(atoms: &[Vector3<f64>; 4]) -> Option<f64> {
-    let [a, b, c, d] = atoms;
-    let (first, axis, last) = (b - a, c - b, d - c);
-    let (before, after) = (first.cross(&axis), axis.cross(&last));
+    let planes = Planes::of(atoms);
+    let ([first, axis, last], [before, after]) = (planes.bonds, planes.normals);
     let smallest = 1e-9;
     // Written so that not-a-number is refused too.
     let spread =
@@ -21,8 +20,37 @@ pub fn torsion_angle(atoms: &[Vector3<f64>; 4]) -> Option<f64> {
     if !(spread(&before, &first) && spread(&after, &last)) {
         return None;
     }
-    let sine = axis.norm() * first.dot(&after);
-    Some(sine.atan2(before.dot(&after)))
+    let (cosine, sine) = planes.cosine_and_sine();
+    Some(sine.atan2(cosine))
+}
+
+/// `(cos, sin)` of the torsion of four points; `None` where three successive points lie on a line.
+pub(crate) fn torsion_cosine_and_sine(atoms: &[Vector3<f64>; 4]) -> Option<(f64, f64)> {
+    let (cosine, sine) = Planes::of(atoms).cosine_and_sine();
+    let length = cosine.hypot(sine);
+    (length > 0.0 && length.is_finite()).then(|| (cosine / length, sine / length))
+}
+
+/// The bonds between four atoms, and the normals of the planes of the first and the last three.
+struct Planes {
+    bonds: [Vector3<f64>; 3],
+    normals: [Vector3<f64>; 2],
+}
+
+impl Planes {
+    fn of(atoms: &[Vector3<f64>; 4]) -> Self {
+        let bonds = [0, 1, 2].map(|k| atoms[k + 1] - atoms[k]);
+        let normals = [0, 1].map(|k| bonds[k].cross(&bonds[k + 1]));
+        Self { bonds, normals }
+    }
+
+    /// Cosine and sine of the angle between the planes, both times one positive number.
+    fn cosine_and_sine(&self) -> (f64, f64) {
+        let [first, axis, _] = self.bonds;
+        let [before, after] = self.normals;
+        // before x after lies along the axis, by the sine.
+        (before.dot(&after), axis.norm() * first.dot(&after))
+    }
 }
 
 /// The three torsions of a residue, in radians; `None` where a neighbour is missing, that is at ends
@@ -46,13 +74,22 @@ impl Backbone {
             if !self.is_bonded_to_previous(i) {
                 continue;
             }
-            let (one, two) = (&residues[i - 1], &residues[i]);
-            torsions[i].phi = torsion_angle(&[one.c, two.n, two.ca, two.c]);
-            torsions[i - 1].psi = torsion_angle(&[one.n, one.ca, one.c, two.n]);
-            torsions[i - 1].omega = torsion_angle(&[one.ca, one.c, two.n, two.ca]);
+            let [psi, omega, phi] = torsions_between(&residues[i - 1], &residues[i]);
+            torsions[i - 1].psi = psi;
+            torsions[i - 1].omega = omega;
+            torsions[i].phi = phi;
         }
         torsions
     }
+}
+
+/// Psi and omega of a residue and phi of the next, to which it is bonded.
+pub(crate) fn torsions_between(one: &BackboneResidue, two: &BackboneResidue) -> [Option<f64>; 3] {
+    [
+        torsion_angle(&[one.n, one.ca, one.c, two.n]),
+        torsion_angle(&[one.ca, one.c, two.n, two.ca]),
+        torsion_angle(&[one.c, two.n, two.ca, two.c]),
+    ]
 }
 
 #[cfg(test)]

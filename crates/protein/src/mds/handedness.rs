@@ -2,7 +2,7 @@
 
 use nalgebra::Vector3;
 
-use crate::dihedral::dihedral;
+use crate::torsions::torsion_cosine_and_sine;
 
 /// How much more a CA trace looks like a protein than its mirror image does: the mean of
 /// `sin(2 tau)` over the torsions tau of four successive CA atoms, in -1..=1. The mirror image has
@@ -18,7 +18,7 @@ pub fn handedness(ca: &[Vector3<f64>]) -> f64 {
     }
     let torsions = ca
         .windows(4)
-        .filter_map(|four| dihedral([four[0], four[1], four[2], four[3]]));
+        .filter_map(|four| torsion_cosine_and_sine(&[four[0], four[1], four[2], four[3]]));
     // sin(2 tau)
     let twice = torsions.map(|(cos, sin)| 2.0 * sin * cos);
     twice.sum::<f64>() / (ca.len() - 3) as f64

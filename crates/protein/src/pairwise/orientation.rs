@@ -3,7 +3,7 @@
 use nalgebra::Vector3;
 use rayon::prelude::*;
 
-use crate::dihedral::dihedral;
+use crate::torsions::torsion_cosine_and_sine;
 use crate::{BackboneResidue, Frame};
 
 /// A residue with the atom that says where its side chain points.
@@ -53,8 +53,13 @@ impl PairOrientation {
         let BackboneResidue { n, ca, .. } = from.backbone;
         let (u, v) = (ca - from.cb, to.cb - from.cb);
         Some(Self {
-            omega: angle(dihedral([ca, from.cb, to.cb, to.backbone.ca])?),
-            theta: angle(dihedral([n, ca, from.cb, to.cb])?),
+            omega: angle(torsion_cosine_and_sine(&[
+                ca,
+                from.cb,
+                to.cb,
+                to.backbone.ca,
+            ])?),
+            theta: angle(torsion_cosine_and_sine(&[n, ca, from.cb, to.cb])?),
             phi: u.cross(&v).norm().atan2(u.dot(&v)),
         })
     }
