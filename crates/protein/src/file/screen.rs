@@ -22,6 +22,37 @@ pub(super) struct AtomValues {
     pub(super) b_factor: f64,
 }
 
+/// The numbers of an atom as the file writes them; occupancy and B factor may be blank.
+pub(super) struct NumberFields<'a> {
+    pub(super) position: [&'a str; 3],
+    pub(super) occupancy: &'a str,
+    pub(super) b_factor: &'a str,
+}
+
+impl NumberFields<'_> {
+    /// Whether occupancy or B factor are missing.
+    pub(super) fn has_defaults(&self) -> bool {
+        self.occupancy.is_empty() || self.b_factor.is_empty()
+    }
+
+    /// The numbers, with an occupancy of 1 and a B factor of 0 where they are missing.
+    pub(super) fn read(&self, labels: &Labels<'_>) -> Result<AtomValues, LineFault> {
+        let [x, y, z] = self.position.map(coordinate);
+        Ok(AtomValues {
+            element: element_of(labels.atom, labels.element).to_ascii_uppercase(),
+            position: [x?, y?, z?],
+            occupancy: match self.occupancy {
+                "" => 1.0,
+                text => occupancy(text)?,
+            },
+            b_factor: match self.b_factor {
+                "" => 0.0,
+                text => b_factor(text)?,
+            },
+        })
+    }
+}
+
 /// The text for the parser, and what it leaves out.
 pub(super) struct Screened {
     /// The lines of atoms, in the file's format.
@@ -151,7 +182,7 @@ fn is_hydrogen(labels: &Labels<'_>) -> bool {
 
 /// The element that a line gives, or else the first letter of the atom's name: right for every atom
 /// of an amino acid but the selenium of selenomethionine, `SE`.
-pub(super) fn element_of<'a>(atom: &'a str, element: &'a str) -> &'a str {
+fn element_of<'a>(atom: &'a str, element: &'a str) -> &'a str {
     if !element.is_empty() && element.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         return element;
     }
@@ -163,17 +194,17 @@ pub(super) fn element_of<'a>(atom: &'a str, element: &'a str) -> &'a str {
 }
 
 /// A coordinate in angstrom. A million is beyond any file and within what the parser can hold.
-pub(super) fn coordinate(text: &str) -> Result<f64, LineFault> {
+fn coordinate(text: &str) -> Result<f64, LineFault> {
     number(text, "coordinate", |value| value.abs() < 1e6)
 }
 
 /// An occupancy. It is not checked to be at most 1: refinement programs write more.
-pub(super) fn occupancy(text: &str) -> Result<f64, LineFault> {
+fn occupancy(text: &str) -> Result<f64, LineFault> {
     number(text, "occupancy", |value| (0.0..1e6).contains(&value))
 }
 
 /// A B factor, or what stands in its place.
-pub(super) fn b_factor(text: &str) -> Result<f64, LineFault> {
+fn b_factor(text: &str) -> Result<f64, LineFault> {
     number(text, "B factor", |value| value.abs() < 1e6)
 }
 

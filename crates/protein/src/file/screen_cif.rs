@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::screen::{
-    AtomValues, Fault, Labels, Refusal, Screened, Sieve, b_factor, choose_model, coordinate,
-    element_of, numbered_lines, occupancy, present, printable, residue_number,
+    AtomValues, Fault, Labels, NumberFields, Refusal, Screened, Sieve, choose_model,
+    numbered_lines, present, printable, residue_number,
 };
 use super::{LineFault, ModelChoice, ReadNote};
 
@@ -299,23 +299,16 @@ impl<'a> Row<'a> {
             number: residue_number(values[columns.number], optional(columns.insertion))?,
             element: optional(columns.element),
         };
-        let (share, b) = (optional(columns.occupancy), optional(columns.b_factor));
-        let [x, y, z] = columns.position.map(|column| coordinate(values[column]));
-        let values = AtomValues {
-            element: element_of(labels.atom, labels.element).to_ascii_uppercase(),
-            position: [x?, y?, z?],
-            occupancy: if share.is_empty() {
-                1.0
-            } else {
-                occupancy(share)?
-            },
-            b_factor: if b.is_empty() { 0.0 } else { b_factor(b)? },
+        let numbers = NumberFields {
+            position: columns.position.map(|column| values[column]),
+            occupancy: optional(columns.occupancy),
+            b_factor: optional(columns.b_factor),
         };
         Ok(Self {
             record,
+            values: numbers.read(&labels)?,
+            has_defaults: numbers.has_defaults(),
             labels,
-            values,
-            has_defaults: share.is_empty() || b.is_empty(),
         })
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::screen::{
-    AtomValues, Labels, Refusal, Screened, Sieve, b_factor, choose_model, coordinate, element_of,
-    numbered_lines, occupancy, present, printable, residue_number,
+    AtomValues, Labels, NumberFields, Refusal, Screened, Sieve, choose_model, numbered_lines,
+    present, printable, residue_number,
 };
 use super::{LineFault, ModelChoice, ReadNote};
 
@@ -126,25 +126,15 @@ impl<'a> Record<'a> {
             number: residue_number(field(23, 26), field(27, 27))?,
             element: field(77, 78),
         };
-        let (share, b) = (field(55, 60), field(61, 66));
-        let values = AtomValues {
-            element: element_of(labels.atom, labels.element).to_ascii_uppercase(),
-            position: [
-                coordinate(field(31, 38))?,
-                coordinate(field(39, 46))?,
-                coordinate(field(47, 54))?,
-            ],
-            occupancy: if share.is_empty() {
-                1.0
-            } else {
-                occupancy(share)?
-            },
-            b_factor: if b.is_empty() { 0.0 } else { b_factor(b)? },
+        let numbers = NumberFields {
+            position: [field(31, 38), field(39, 46), field(47, 54)],
+            occupancy: field(55, 60),
+            b_factor: field(61, 66),
         };
         Ok(Self {
+            values: numbers.read(&labels)?,
+            has_defaults: numbers.has_defaults(),
             labels,
-            values,
-            has_defaults: share.is_empty() || b.is_empty(),
         })
     }
 }
