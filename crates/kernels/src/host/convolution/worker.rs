@@ -6,17 +6,52 @@ use super::channel_wise::ChannelWise;
 use super::edge_weights::EdgeWeights;
 use super::lanes::Packed;
 use super::last_layer::{PackedWeight, WeightGradient};
-use super::program::Order;
+use super::program::{Group, Order};
 use super::row_sums::{Job, RowSums};
 use super::tiles::{Segment, Tile};
 use super::{Convolution, EdgeRows, Program, TileGradients, Wanted, row};
 use crate::host::real::Real;
 
-/// One thread's buffers.
-pub(super) struct Worker<T> {
+/// What is read of a tile: its segments, the features of the sources and the harmonics.
+struct Loaded<T> {
     segments: Vec<Segment>,
     x: Packed<T>,
     y: Packed<T>,
+}
+
+impl<T: Real> Loaded<T> {
+    fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile) {
+        self.segments.clear();
+        self.segments.extend(tile.segments(convolution.row_offsets));
+        let edges = || tile.edges.clone();
+        self.x
+            .load(edges().map(|edge| convolution.features_of(edge)));
+        self.y
+            .load(edges().map(|edge| convolution.harmonics_of(edge)));
+    }
+
+    fn job<'a>(
+        &'a self,
+        convolution: &'a Convolution<'a, T>,
+        group: &'a Group<'a, T>,
+        packed: &'a PackedWeight<T>,
+        tile: &'a Tile,
+    ) -> Job<'a, T> {
+        Job {
+            convolution,
+            group,
+            packed,
+            tile,
+            segments: &self.segments,
+            x: &self.x,
+            y: &self.y,
+        }
+    }
+}
+
+/// One thread's buffers.
+pub(super) struct Worker<T> {
+    tile: Loaded<T>,
     /// Messages of the tile's edges, or the gradient to them.
     messages: Packed<T>,
     to_x: Packed<T>,
@@ -48,9 +83,11 @@ impl<T: Real> Worker<T> {
             false => 0,
         };
         Self {
-            segments: Vec::new(),
-            x: packed(is_full, dim_in),
-            y: packed(is_full, convolution.harmonics_width),
+            tile: Loaded {
+                segments: Vec::new(),
+                x: packed(is_full, dim_in),
+                y: packed(is_full, convolution.harmonics_width),
+            },
             messages: packed(program.has(Order::EdgeWeights), dim_out),
             to_x: packed(is_full && wants(|w| w.features), dim_in),
             to_y: packed(
@@ -77,16 +114,6 @@ impl<T: Real> Worker<T> {
         }
     }
 
-    fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile) {
-        self.segments.clear();
-        self.segments.extend(tile.segments(convolution.row_offsets));
-        let edges = || tile.edges.clone();
-        self.x
-            .load(edges().map(|edge| convolution.features_of(edge)));
-        self.y
-            .load(edges().map(|edge| convolution.harmonics_of(edge)));
-    }
-
     /// Adds the messages of a tile to its rows; `out` begins with row `first_row`.
     pub(super) fn forward(
         &mut self,
@@ -101,17 +128,9 @@ impl<T: Real> Worker<T> {
             channel_wise.forward(convolution, tile, out, first_row);
             return;
         }
-        self.load(convolution, tile);
+        self.tile.load(convolution, tile);
         for group in program.groups_in(Order::RowSums) {
-            let job = Job {
-                convolution,
-                group,
-                packed,
-                tile,
-                segments: &self.segments,
-                x: &self.x,
-                y: &self.y,
-            };
+            let job = self.tile.job(convolution, group, packed, tile);
             self.row_sums.forward(job, out, first_row);
         }
         if !program.has(Order::EdgeWeights) {
@@ -119,14 +138,14 @@ impl<T: Real> Worker<T> {
         }
         self.messages.clear(tile.runs());
         for group in program.groups_in(Order::EdgeWeights) {
-            let (x, y) = (&self.x, &self.y);
+            let (x, y) = (&self.tile.x, &self.tile.y);
             let messages = &mut self.messages;
             self.edge_weights
                 .forward(convolution, group, tile, x, y, messages);
         }
         // A message is summed once it is complete: one order of additions for each row.
         let dim_out = convolution.dim_out();
-        for segment in &self.segments {
+        for segment in &self.tile.segments {
             let out = &mut out[(segment.row - first_row) * dim_out..][..dim_out];
             for edge in segment.edges.clone() {
                 self.messages.add_to(edge, out);
@@ -149,7 +168,7 @@ impl<T: Real> Worker<T> {
             channel_wise.backward(convolution, tile, inputs, wanted, rows, to_weight);
             return;
         }
-        self.load(convolution, tile);
+        self.tile.load(convolution, tile);
         let (dim_in, dim_out) = (convolution.dim_in(), convolution.dim_out());
         if wanted.features {
             self.to_x.clear(tile.runs());
@@ -164,25 +183,17 @@ impl<T: Real> Worker<T> {
             weight: &mut self.to_weight,
         };
         for group in program.groups_in(Order::RowSums) {
-            let job = Job {
-                convolution,
-                group,
-                packed,
-                tile,
-                segments: &self.segments,
-                x: &self.x,
-                y: &self.y,
-            };
+            let job = self.tile.job(convolution, group, packed, tile);
             self.row_sums.backward(job, grad, wanted, &mut gradients);
         }
         if program.has(Order::EdgeWeights) {
             let mut row_of_edge = Vec::with_capacity(tile.edges.len());
-            for segment in &self.segments {
+            for segment in &self.tile.segments {
                 row_of_edge.extend(segment.edges.clone().map(|_| segment.row));
             }
             self.messages
                 .load(row_of_edge.iter().map(|&at| row(grad, at, dim_out)));
-            let read = (&self.x, &self.y, &self.messages);
+            let read = (&self.tile.x, &self.tile.y, &self.messages);
             for group in program.groups_in(Order::EdgeWeights) {
                 self.edge_weights
                     .backward(convolution, group, tile, read, wanted, &mut gradients);
