@@ -25,9 +25,10 @@ pub struct Cli {
     /// Minutes of training.
     #[arg(long, default_value_t = 5.0)]
     pub minutes: f64,
-    /// Steps of training, where this is less than the minutes allow.
-    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
-    pub steps: usize,
+    /// Steps of training instead of minutes: the same seed then gives the same bits, however fast the
+    /// machine.
+    #[arg(long, conflicts_with = "minutes")]
+    pub steps: Option<usize>,
     /// Noise of the CA atoms in angstrom: root mean square of the displacement. Frames are turned by
     /// 20 degrees for each angstrom.
     #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [1.0, 2.0, 4.0])]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nalgebra::Vector3;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
@@ -11,6 +12,7 @@ use steerable_protein::structure::residue_index;
 use steerable_protein::{AminoAcid, Chain, Frame, file};
 
 use super::error::FoldError;
+use crate::file_error::FileError;
 
 /// Chains with fewer residues are left out, with a note.
 const SHORTEST: usize = 20;
@@ -77,6 +79,11 @@ impl Target {
     }
 }
 
+/// The CA atoms, which are the origins of the frames, in angstrom.
+pub fn ca(frames: &[Frame]) -> Vec<Vector3<f64>> {
+    frames.iter().map(|frame| frame.translation).collect()
+}
+
 /// Every chain of every structure in a folder, in the order of the names. A structure that cannot be
 /// read, and what was left out of the others, is told on standard error.
 ///
@@ -84,8 +91,8 @@ impl Target {
 /// A folder that cannot be listed, or without chains.
 pub fn read_folder(folder: &Path) -> Result<Vec<Target>, FoldError> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(FoldError::file("list", folder))? {
-        let path = entry.map_err(FoldError::file("list", folder))?.path();
+    for entry in fs::read_dir(folder).map_err(FileError::on("list", folder))? {
+        let path = entry.map_err(FileError::on("list", folder))?.path();
         if is_structure(&path) {
             files.push(path);
         }
@@ -182,6 +189,6 @@ impl Split {
         };
         let text = serde_json::to_string_pretty(&names).expect("names are text");
         let file: PathBuf = folder.join("split.json");
-        fs::write(&file, text).map_err(FoldError::file("write", &file))
+        Ok(fs::write(&file, text).map_err(FileError::on("write", &file))?)
     }
 }

@@ -1,7 +1,6 @@
 //! What can go wrong.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use steerable::graph::GraphError;
 use steerable::nn::BuildError;
@@ -9,19 +8,14 @@ use steerable_protein::CompareError;
 use steerable_protein::file::{ReadError, WriteError};
 use thiserror::Error;
 
+use crate::file_error::FileError;
+
 /// What can go wrong.
 #[derive(Debug, Error)]
 pub enum FoldError {
-    /// A file or folder.
-    #[error("cannot {action} {}: {source}", file.display())]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A structure that cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -63,16 +57,4 @@ pub enum FoldError {
     /// A model that cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
-}
-
-impl FoldError {
-    /// For `map_err` on operations with a file.
-    pub fn file(action: &'static str, file: &Path) -> impl FnOnce(io::Error) -> Self {
-        let file = file.to_path_buf();
-        move |source| Self::File {
-            action,
-            file,
-            source,
-        }
-    }
 }

@@ -1,14 +1,13 @@
 //! Before and after, on chains that were not trained on.
 
 use burn::tensor::Device;
-use nalgebra::Vector3;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
 use steerable_protein::structure::{StructureLayer, StructureModule, expected_lddt};
 use steerable_protein::{CompareError, Frame, LddtConfig, Matched};
 
-use super::data::Target;
+use super::data::{Target, ca};
 use super::error::FoldError;
 use super::noise::perturb;
 use super::training::{inputs, residue_lddt};
@@ -30,9 +29,6 @@ impl Score {
     /// # Errors
     /// [`FoldError::Compare`].
     pub fn new(target: &Target, frames: &[Frame]) -> Result<Self, FoldError> {
-        let ca = |frames: &[Frame]| -> Vec<Vector3<f64>> {
-            frames.iter().map(|frame| frame.translation).collect()
-        };
         let (model, reference) = (ca(frames), ca(&target.frames));
         let matched = Matched {
             model: &model,

@@ -8,7 +8,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use steerable_protein::{Frame, Matched};
 
-use super::data::Target;
+use super::data::{Target, ca};
 use super::error::FoldError;
 use super::evaluation::Refined;
 
@@ -139,10 +139,6 @@ fn legend<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>) -> Drawn {
         .position(SeriesLabelPosition::LowerRight)
         .draw()?;
     Ok(())
-}
-
-fn ca(frames: &[Frame]) -> Vec<Vector3<f64>> {
-    frames.iter().map(|frame| frame.translation).collect()
 }
 
 /// A projection onto a plane through the centre.

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use nalgebra::Vector3;
 use steerable_protein::structure::{
     PointAttentionConfig, StructureLayer, StructureModule, StructureModuleConfig,
     TransformerLayerConfig,
 };
-use steerable_protein::{Chain, Frame, file};
+use steerable_protein::{BackboneResidue, Chain, file};
 
 use super::cli::{Cli, LayerKind};
 use super::data::{Split, Target, read_folder};
@@ -18,6 +17,7 @@ use super::error::FoldError;
 use super::evaluation::{Refined, Summary, refine_all};
 use super::plots;
 use super::training::{NUM_INPUTS, train};
+use crate::file_error::FileError;
 
 /// The chains that ship with the project.
 fn own_chains() -> PathBuf {
@@ -37,7 +37,7 @@ pub fn run(cli: &Cli) -> Result<(), FoldError> {
         },
         None => Split::random(chains, cli.seed),
     };
-    fs::create_dir_all(&cli.out).map_err(FoldError::file("create", &cli.out))?;
+    fs::create_dir_all(&cli.out).map_err(FileError::on("create", &cli.out))?;
     split.save(&cli.out, cli.seed)?;
     println!(
         "{} chains to train on, {} held out",
@@ -73,7 +73,7 @@ fn with_module<L: StructureLayer>(
         let task = format!("denoise-{noise}A");
         let refined = refine_all(&module, &split.test, noise, cli.seed, device)?;
         let folder = cli.out.join(&task);
-        fs::create_dir_all(&folder).map_err(FoldError::file("create", &folder))?;
+        fs::create_dir_all(&folder).map_err(FileError::on("create", &folder))?;
         for chain in &refined {
             let target = &split.test[chain.target];
             let path = folder.join(format!("{}.pdb", target.name));
@@ -85,7 +85,7 @@ fn with_module<L: StructureLayer>(
     }
     let text = serde_json::to_string_pretty(&summaries).expect("summaries are numbers");
     let results = cli.out.join("results.json");
-    fs::write(&results, text).map_err(FoldError::file("write", &results))?;
+    fs::write(&results, text).map_err(FileError::on("write", &results))?;
     for summary in &summaries {
         println!(
             "{:<12} CA-RMSD {:.2} -> {:.2} A (worst {:.2}, at most {:.0} % left)   lDDT {:.2} -> {:.2}   TM {:.2} -> {:.2}",
@@ -135,30 +135,18 @@ fn print_table(task: &str, refined: &[Refined], targets: &[Target]) {
 fn as_chain(target: &Target, refined: &Refined) -> Chain {
     let mut chain = target.chain.clone();
     for (residue, frame) in chain.residues.iter_mut().zip(&refined.frames) {
-        residue
-            .atoms
-            .retain(|atom| ideal_position(&atom.name).is_some());
-        for atom in &mut residue.atoms {
-            atom.position = place(frame, &atom.name).expect("the others were just left out");
-        }
+        let BackboneResidue { n, ca, c } = frame.ideal_residue();
+        residue.atoms.retain_mut(|atom| {
+            let position = match atom.name.as_str() {
+                "N" => n,
+                "CA" => ca,
+                "C" => c,
+                _ => return false,
+            };
+            atom.position = position;
+            true
+        });
     }
     let per_cent: Vec<f64> = refined.confidence.iter().map(|lddt| 100.0 * lddt).collect();
     chain.with_b_factors(&per_cent)
-}
-
-fn place(frame: &Frame, atom: &str) -> Option<Vector3<f64>> {
-    ideal_position(atom).map(|position| frame.apply(&position))
-}
-
-/// Where an atom of the backbone is in its residue's frame, in angstrom.
-///
-/// # Source
-/// Jumper et al. 2021, `rigid_group_atom_positions` of alanine in the published code.
-fn ideal_position(atom: &str) -> Option<Vector3<f64>> {
-    match atom {
-        "N" => Some(Vector3::new(-0.525, 1.363, 0.0)),
-        "CA" => Some(Vector3::zeros()),
-        "C" => Some(Vector3::new(1.526, 0.0, 0.0)),
-        _ => None,
-    }
 }

@@ -4,19 +4,18 @@ use std::time::Instant;
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use nalgebra::Vector3;
+use burn::tensor::{DType, Device, Tensor};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use steerable_protein::structure::{
-    Fape, FrameTensors, NeighbourConfig, ResidueGraph, StructureInputs, StructureLayer,
-    StructureModule, confidence_loss, frame_aligned_point_error,
+    FrameTensors, NeighbourConfig, ResidueGraph, StructureInputs, StructureLayer, StructureModule,
+    confidence_loss, frame_aligned_point_error, one_hot,
 };
-use steerable_protein::{AminoAcid, Frame, LddtConfig, Matched};
+use steerable_protein::{AminoAcid, FapeConfig, Frame, LddtConfig, Matched};
 
 use super::cli::Cli;
-use super::data::Target;
+use super::data::{Target, ca};
 use super::error::FoldError;
 use super::noise::perturb;
 
@@ -41,13 +40,13 @@ pub fn inputs(
         chain: target.name.clone(),
         source,
     })?;
-    let mut one_hot = vec![0.0_f32; target.sequence.len() * NUM_INPUTS];
-    for (row, &amino_acid) in one_hot.chunks_exact_mut(NUM_INPUTS).zip(&target.sequence) {
-        row[amino_acid as usize] = 1.0;
-    }
-    let shape = [target.sequence.len(), NUM_INPUTS];
+    let classes: Vec<usize> = target
+        .sequence
+        .iter()
+        .map(|&residue| residue as usize)
+        .collect();
     Ok(StructureInputs {
-        residues: Tensor::from_data(TensorData::new(one_hot, shape), device),
+        residues: one_hot(&classes, NUM_INPUTS, device, DType::F32),
         pairs: None,
         frames: FrameTensors::from_frames(start, device, DType::F32),
         graph: graph.to_device(device, DType::F32),
@@ -72,7 +71,7 @@ fn loss<L: StructureLayer>(
     let distances = output.frames.iter().map(|frames| {
         let error = frames.translation() - truth.translation();
         let distance = ((error.clone() * error).sum_dim(1) + 1e-2).sqrt().mean();
-        distance + frame_aligned_point_error(frames, &truth, Fape::default())
+        distance + frame_aligned_point_error(frames, &truth, FapeConfig::default())
     });
     let structure = distances
         .reduce(|a, b| a + b)
@@ -88,9 +87,6 @@ fn loss<L: StructureLayer>(
 /// # Errors
 /// [`FoldError::Compare`] for positions that are not finite.
 pub fn residue_lddt(target: &Target, frames: &[Frame]) -> Result<Vec<f64>, FoldError> {
-    let ca = |frames: &[Frame]| -> Vec<Vector3<f64>> {
-        frames.iter().map(|frame| frame.translation).collect()
-    };
     let matched = Matched {
         model: &ca(frames),
         reference: &ca(&target.frames),
@@ -104,7 +100,7 @@ pub fn residue_lddt(target: &Target, frames: &[Frame]) -> Result<Vec<f64>, FoldE
     Ok(each.map(|lddt| lddt.unwrap_or(0.0)).collect())
 }
 
-/// Trains until the minutes or the steps are over.
+/// Trains until the steps are over or, where none are given, the minutes.
 ///
 /// # Errors
 /// As [`inputs`]; positions that are no longer finite.
@@ -124,9 +120,12 @@ pub fn train<L: StructureLayer>(
         .iter()
         .fold(0.0, |most: f64, &noise| most.max(noise));
     let (mut sum, mut count) = (0.0, 0);
-    for step in 0..cli.steps {
+    for step in 0_usize.. {
         let elapsed = start.elapsed().as_secs_f64();
-        let progress = (elapsed / seconds).max(step as f64 / cli.steps as f64);
+        let progress = match cli.steps {
+            Some(steps) => step as f64 / steps as f64,
+            None => elapsed / seconds,
+        };
         if progress >= 1.0 {
             break;
         }

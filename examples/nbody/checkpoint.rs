@@ -18,6 +18,7 @@ use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 
 use super::error::NbodyError;
 use super::progress::{History, LOSS};
+use crate::file_error::FileError;
 
 /// The three files of a checkpoint.
 pub const PARTS: [&str; 3] = ["model", "optim", "scheduler"];
@@ -66,7 +67,7 @@ fn trailer(bytes: &[u8]) -> [u8; TRAILER] {
 /// # Errors
 /// [`NbodyError::File`] when it cannot be read, [`NbodyError::Corrupt`] when it is not as written.
 pub fn read_checked(path: &Path) -> Result<Vec<u8>, NbodyError> {
-    let mut bytes = fs::read(path).map_err(NbodyError::file("read", path))?;
+    let mut bytes = fs::read(path).map_err(FileError::on("read", path))?;
     let corrupt = |reason: String| NbodyError::Corrupt {
         file: path.to_path_buf(),
         reason,
@@ -97,7 +98,7 @@ impl CheckpointFolder {
     /// # Errors
     /// When the file system refuses.
     pub fn create(&self) -> Result<(), NbodyError> {
-        fs::create_dir_all(&self.0).map_err(NbodyError::file("create", &self.0))
+        Ok(fs::create_dir_all(&self.0).map_err(FileError::on("create", &self.0))?)
     }
 
     /// The file of one part.
@@ -114,8 +115,8 @@ impl CheckpointFolder {
             return Ok(Vec::new());
         }
         let mut epochs = Vec::new();
-        for entry in fs::read_dir(&self.0).map_err(NbodyError::file("list", &self.0))? {
-            let entry = entry.map_err(NbodyError::file("list", &self.0))?;
+        for entry in fs::read_dir(&self.0).map_err(FileError::on("list", &self.0))? {
+            let entry = entry.map_err(FileError::on("list", &self.0))?;
             let name = entry.file_name();
             let epoch = name.to_str().and_then(|name| {
                 name.strip_prefix("model-")?

@@ -1,9 +1,10 @@
 //! What can go wrong in a run.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use steerable::nn::BuildError;
+
+use crate::file_error::FileError;
 
 /// Why a run stopped.
 #[derive(Debug, thiserror::Error)]
@@ -17,15 +18,8 @@ pub enum NbodyError {
         source: BuildError,
     },
     /// A file could not be read or written.
-    #[error("cannot {action} {}: {source}", file.display())]
-    File {
-        /// "read" and the like.
-        action: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// There is nothing to resume.
     #[error("there is no run to resume in {}: {} is missing", directory.display(), missing.display())]
     NothingToResume {
@@ -70,16 +64,4 @@ pub enum NbodyError {
         /// What the plotting crate says.
         reason: String,
     },
-}
-
-impl NbodyError {
-    /// Wraps an error of the file system.
-    pub fn file(action: &'static str, file: &Path) -> impl FnOnce(io::Error) -> Self {
-        let file = file.to_path_buf();
-        move |source| Self::File {
-            action,
-            file,
-            source,
-        }
-    }
 }

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::write_atomically;
 use super::error::NbodyError;
+use crate::file_error::FileError;
 
 /// Name of the loss among the metrics.
 pub const LOSS: &str = "Loss";
@@ -156,7 +157,7 @@ impl History {
     /// # Errors
     /// When the file cannot be read or is not a history.
     pub fn load(file: &Path, last_epoch: usize) -> Result<Self, NbodyError> {
-        let text = fs::read_to_string(file).map_err(NbodyError::file("read", file))?;
+        let text = fs::read_to_string(file).map_err(FileError::on("read", file))?;
         let mut history: Self =
             serde_json::from_str(&text).map_err(|error| NbodyError::Corrupt {
                 file: file.to_path_buf(),
@@ -173,7 +174,7 @@ impl History {
     /// When the file cannot be written; what was there stays.
     pub fn save(&self, file: &Path) -> Result<(), NbodyError> {
         let text = serde_json::to_vec_pretty(self).expect("plain data");
-        write_atomically(file, &[&text]).map_err(NbodyError::file("write", file))
+        Ok(write_atomically(file, &[&text]).map_err(FileError::on("write", file))?)
     }
 
     /// The epoch among `epochs` with the lowest validation loss.

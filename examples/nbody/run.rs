@@ -18,6 +18,7 @@ use super::models::{Forecaster, ModelKind, Prediction, linear_extrapolation};
 use super::progress::History;
 use super::settings::Settings;
 use super::training::{Start, Trained, Training};
+use crate::file_error::FileError;
 
 /// One row of the table.
 pub struct Row {
@@ -149,7 +150,7 @@ pub fn run(cli: &Cli) -> Result<(), NbodyError> {
     let lines: Vec<String> = rows.iter().map(Row::json).collect();
     let file = cli.out.join("results.jsonl");
     let text = format!("{}\n", lines.join("\n"));
-    write_atomically(&file, &[text.as_bytes()]).map_err(NbodyError::file("write", &file))?;
+    write_atomically(&file, &[text.as_bytes()]).map_err(FileError::on("write", &file))?;
     println!("results, curves and pictures are in {}", cli.out.display());
     if cli.json {
         print!("{text}");
@@ -175,7 +176,7 @@ fn prepare(cli: &Cli) -> Result<(), NbodyError> {
                     missing: file,
                 });
             }
-            Err(error) => return Err(NbodyError::file("read", &file)(error)),
+            Err(error) => return Err(FileError::on("read", &file)(error).into()),
         };
         let earlier: RunFile =
             serde_json::from_str(&text).map_err(|error| NbodyError::Corrupt {
@@ -187,20 +188,20 @@ fn prepare(cli: &Cli) -> Result<(), NbodyError> {
     }
     if file.exists() {
         let aside = free_name(&cli.out);
-        fs::rename(&cli.out, &aside).map_err(NbodyError::file("move aside", &cli.out))?;
+        fs::rename(&cli.out, &aside).map_err(FileError::on("move aside", &cli.out))?;
         println!(
             "{} held an earlier run: it is now {}",
             cli.out.display(),
             aside.display()
         );
     }
-    fs::create_dir_all(&cli.out).map_err(NbodyError::file("create", &cli.out))?;
+    fs::create_dir_all(&cli.out).map_err(FileError::on("create", &cli.out))?;
     let run = RunFile {
         version: env!("CARGO_PKG_VERSION").into(),
         settings: cli.settings.clone(),
     };
     let text = serde_json::to_vec_pretty(&run).expect("plain data");
-    write_atomically(&file, &[&text]).map_err(NbodyError::file("write", &file))
+    Ok(write_atomically(&file, &[&text]).map_err(FileError::on("write", &file))?)
 }
 
 /// `runs/nbody` becomes `runs/nbody-1`, or the next number that is free.

@@ -8,12 +8,12 @@ use nalgebra::{Matrix3, Vector3};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
-use steerable_protein::Frame;
 use steerable_protein::structure::{
-    Fape, FrameTensors, IterationWeights, NeighbourConfig, PointAttentionConfig, ResidueGraph,
+    FrameTensors, IterationWeights, NeighbourConfig, PointAttentionConfig, ResidueGraph,
     StructureInputs, StructureLayer, StructureModule, StructureModuleConfig, StructureOutput,
     TransformerLayerConfig, confidence_loss, expected_lddt, frame_aligned_point_error,
 };
+use steerable_protein::{FapeConfig, Frame, Matched, fape};
 use steerable_testkit::{Precision, Rotation};
 use steerable_tests::dtype;
 use steerable_tests::parameters::drawn;
@@ -23,9 +23,10 @@ const INPUTS: usize = 5;
 const PAIRS: usize = 3;
 
 /// A clamped error has no gradient where drawn parameters throw the residues far away.
-const UNCLAMPED: Fape = Fape {
+const UNCLAMPED: FapeConfig = FapeConfig {
     clamp: None,
-    unit: 10.0,
+    scale: 10.0,
+    epsilon: 1e-4,
 };
 
 /// A walk in steps of 3.8 angstrom that does not come near itself, with random frames.
@@ -320,6 +321,35 @@ fn gradient_fits_differences<L: StructureLayer>(name: &str, module: StructureMod
 #[test]
 fn gradients_to_the_start_positions_fit_finite_differences() {
     for_both_layers!(gradient_fits_differences);
+}
+
+#[test]
+fn the_error_that_is_trained_on_is_the_error_that_is_reported() {
+    let device = Device::flex();
+    let mut rng = StdRng::seed_from_u64(6);
+    let reference = chain(&mut rng);
+    let model: Vec<Frame> = reference
+        .iter()
+        .map(|frame| perturbed(frame, &mut rng))
+        .collect();
+    let ca = |frames: &[Frame]| -> Vec<Vector3<f64>> {
+        frames.iter().map(|frame| frame.translation).collect()
+    };
+    for config in [FapeConfig::default(), UNCLAMPED] {
+        let [predicted, truth] =
+            [&model, &reference].map(|it| FrameTensors::from_frames(it, &device, DType::F64));
+        let trained = numbers(frame_aligned_point_error(&predicted, &truth, config))[0];
+        let frames = Matched {
+            model: &model,
+            reference: &reference,
+        };
+        let points = Matched {
+            model: &ca(&model),
+            reference: &ca(&reference),
+        };
+        let reported = fape(frames, points, config).expect("they are finite");
+        assert!((trained - reported).abs() < 1e-12, "{trained} {reported}");
+    }
 }
 
 #[test]

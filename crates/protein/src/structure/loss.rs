@@ -1,31 +1,14 @@
 //! What a structure module is trained by.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{Tensor, TensorData, activation};
 
 use super::frames::FrameTensors;
-
-/// Options of the frame-aligned point error.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fape {
-    /// Errors beyond this count as this, in angstrom; none without.
-    pub clamp: Option<f64>,
-    /// Errors are told in units of this many angstrom.
-    pub unit: f64,
-}
-
-impl Default for Fape {
-    /// Clamped at 10 angstrom, in units of 10 angstrom.
-    fn default() -> Self {
-        Self {
-            clamp: Some(10.0),
-            unit: 10.0,
-        }
-    }
-}
+use super::one_hot::one_hot;
+use crate::FapeConfig;
 
 /// How far the CA atoms of one chain, seen from each residue's frame, are from where they should be:
-/// the mean over all pairs (i, j) of `min(|T_i^-1 x_j - T_i*^-1 x_j*|, clamp) / unit`. It does not
-/// change when either structure is moved, and a mirror image has an error.
+/// [`fape`](crate::fape()) of tensors. It does not change when either structure is moved, and a mirror
+/// image has an error.
 ///
 /// Quadratic in the length of the chain, in time and memory.
 ///
@@ -38,7 +21,7 @@ impl Default for Fape {
 pub fn frame_aligned_point_error(
     predicted: &FrameTensors,
     truth: &FrameTensors,
-    options: Fape,
+    config: FapeConfig,
 ) -> Tensor<1> {
     assert_eq!(
         predicted.len(),
@@ -46,14 +29,14 @@ pub fn frame_aligned_point_error(
         "frame_aligned_point_error: frames of the same residues"
     );
     let error = seen_from_each(predicted) - seen_from_each(truth);
-    // The root of a zero error has no gradient: errors are at least a hundredth of an angstrom.
-    let square = (error.clone() * error).sum_dim(2) + 1e-4;
+    // Without epsilon the root of a zero error has no gradient.
+    let square = (error.clone() * error).sum_dim(2) + config.epsilon;
     let error = square.sqrt();
-    let error = match options.clamp {
+    let error = match config.clamp {
         Some(most) => error.clamp_max(most),
         None => error,
     };
-    error.mean() * options.unit.recip()
+    error.mean() * config.scale.recip()
 }
 
 /// `T_i^-1 x_j` of all pairs, `[L, L, 3]`.
@@ -80,14 +63,11 @@ pub fn confidence_loss(logits: Tensor<2>, reached: &[f64]) -> Tensor<1> {
         reached.len(),
         "confidence_loss: an lDDT for each residue"
     );
-    let mut target = vec![0.0_f64; rows * classes];
-    for (row, &lddt) in target.chunks_exact_mut(classes).zip(reached) {
-        row[class_of(lddt, classes)] = 1.0;
-    }
-    let target = Tensor::<2>::from_data(
-        burn::tensor::TensorData::new(target, [rows, classes]),
-        (&logits.device(), logits.dtype()),
-    );
+    let reached: Vec<usize> = reached
+        .iter()
+        .map(|&lddt| class_of(lddt, classes))
+        .collect();
+    let target = one_hot(&reached, classes, &logits.device(), logits.dtype());
     let likelihood = activation::log_softmax(logits, 1) * target;
     -likelihood.sum_dim(1).mean()
 }
@@ -99,7 +79,7 @@ pub fn expected_lddt(logits: Tensor<2>) -> Tensor<1> {
         .map(|class| (class as f64 + 0.5) / classes as f64)
         .collect();
     let centres = Tensor::<2>::from_data(
-        burn::tensor::TensorData::new(centres, [1, classes]),
+        TensorData::new(centres, [1, classes]),
         (&logits.device(), logits.dtype()),
     );
     (activation::softmax(logits, 1) * centres)

@@ -4,16 +4,18 @@ mod frames;
 mod layer;
 mod loss;
 mod module;
+mod one_hot;
 mod point_attention;
 mod se3_layer;
 mod surroundings;
 
 pub use frames::{FrameTensors, FrameUpdate};
 pub use layer::{ResidueUpdate, Residues, StructureLayer, Surroundings};
-pub use loss::{Fape, confidence_loss, expected_lddt, frame_aligned_point_error, torsion_loss};
+pub use loss::{confidence_loss, expected_lddt, frame_aligned_point_error, torsion_loss};
 pub use module::{
     IterationWeights, StructureInputs, StructureModule, StructureModuleConfig, StructureOutput,
 };
+pub use one_hot::one_hot;
 pub use point_attention::{PointAttentionConfig, PointAttentionLayer};
 pub use se3_layer::{TransformerLayer, TransformerLayerConfig};
 pub use surroundings::{NeighbourConfig, ResidueGraph, ResidueGraphTensors, residue_index};

@@ -6,6 +6,7 @@ use steerable_graph::{Edge, Graph, GraphError};
 use steerable_nn::GraphTensors;
 
 use super::frames::FrameTensors;
+use super::one_hot::one_hot;
 use crate::Backbone;
 
 /// Residues further apart along the chain than this are only "far".
@@ -97,11 +98,16 @@ impl ResidueGraph {
         &self.graph
     }
 
+    fn separation_classes(&self) -> Vec<usize> {
+        let classes = self.separations.iter();
+        classes.map(|apart| (apart + FARTHEST) as usize).collect()
+    }
+
     /// Uploads it.
     pub fn to_device(&self, device: &Device, dtype: DType) -> ResidueGraphTensors {
         ResidueGraphTensors {
             graph: GraphTensors::new(&self.graph, device),
-            separation: one_hot(&self.separations, device, dtype),
+            separation: one_hot(&self.separation_classes(), SEPARATIONS, device, dtype),
         }
     }
 }
@@ -125,15 +131,6 @@ pub fn residue_index(backbone: &Backbone) -> Vec<i32> {
 
 /// Number of classes of separations along the chain.
 pub(super) const SEPARATIONS: usize = 2 * FARTHEST as usize + 1;
-
-fn one_hot(separations: &[i32], device: &Device, dtype: DType) -> Tensor<2> {
-    let mut rows = vec![0.0_f64; separations.len() * SEPARATIONS];
-    for (row, &separation) in rows.chunks_exact_mut(SEPARATIONS).zip(separations) {
-        row[(separation + FARTHEST) as usize] = 1.0;
-    }
-    let shape = [separations.len(), SEPARATIONS];
-    Tensor::from_data(TensorData::new(rows, shape), (device, dtype))
-}
 
 /// A [`ResidueGraph`] on a device: upload once for all iterations.
 #[derive(Clone, Debug)]
