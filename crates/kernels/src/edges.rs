@@ -22,23 +22,7 @@ impl RowGroups {
     /// # Panics
     /// When an index is not below the number of groups or a count exceeds `i32::MAX`.
     pub fn new(index: &[u32], num_groups: usize, device: &Device) -> Self {
-        let mut offsets = vec![0_u32; num_groups + 1];
-        for &group in index {
-            assert!(
-                (group as usize) < num_groups,
-                "RowGroups: index {group} is out of range for {num_groups} rows"
-            );
-            offsets[group as usize + 1] += 1;
-        }
-        for group in 0..num_groups {
-            offsets[group + 1] += offsets[group];
-        }
-        let mut next = offsets.clone();
-        let mut order = vec![0_u32; index.len()];
-        for (row, &group) in index.iter().enumerate() {
-            order[next[group as usize] as usize] = row as u32;
-            next[group as usize] += 1;
-        }
+        let (order, offsets) = group(index, num_groups);
         Self {
             index: upload(index, device),
             order: upload(&order, device),
@@ -69,6 +53,32 @@ impl RowGroups {
     pub fn num_groups(&self) -> usize {
         self.num_groups
     }
+}
+
+/// The rows group by group, and where each group begins: `order[offsets[i]..offsets[i + 1]]` are those of
+/// group i, ascending.
+///
+/// # Panics
+/// When an index is not below the number of groups.
+pub(crate) fn group(index: &[u32], num_groups: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut offsets = vec![0_u32; num_groups + 1];
+    for &group in index {
+        assert!(
+            (group as usize) < num_groups,
+            "RowGroups: index {group} is out of range for {num_groups} rows"
+        );
+        offsets[group as usize + 1] += 1;
+    }
+    for group in 0..num_groups {
+        offsets[group + 1] += offsets[group];
+    }
+    let mut next = offsets.clone();
+    let mut order = vec![0_u32; index.len()];
+    for (row, &group) in index.iter().enumerate() {
+        order[next[group as usize] as usize] = row as u32;
+        next[group as usize] += 1;
+    }
+    (order, offsets)
 }
 
 fn upload(indices: &[u32], device: &Device) -> Tensor<1, Int> {

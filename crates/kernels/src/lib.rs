@@ -10,6 +10,7 @@
 //! | [`convolve`] | gather, couple, weigh by radial weights formed tile by tile, sum per destination |
 //! | [`gather_rows`], [`sum_rows`] | each other's transposes, in a fixed order |
 //! | [`attend`] | logits, softmax over the incoming edges of each node, sum of their values |
+//! | [`pass_messages`] | radial layers, `convolve` and `attend` slab by slab, within a memory budget |
 //! | [`steerable_linear`] | the channels of each irrep mixed, on packed rows |
 //! | [`activate`] | activations, vectorised |
 //! | [`norm_nonlinearity`], [`gate`] | non-linearities that commute with rotations |
@@ -32,9 +33,12 @@ mod composed;
 mod cube;
 mod edges;
 mod host;
+mod message_plan;
 mod ops;
+mod slabs;
 
 pub use activation::Activation;
+pub use composed::radial_stack::{RadialStack, RadialStackLayer};
 pub use edges::RowGroups;
 pub use host::attention::AttentionPlan;
 pub use host::convolution::Wanted;
@@ -43,6 +47,7 @@ pub use host::norm_nonlinearity::NormNonlinearityOptions;
 pub use host::norm_plan::{NormBlock, NormPlan};
 pub use host::radial::RadialWanted;
 pub use host::steerable_linear::{LinearMap, LinearPlan, LinearWanted};
+pub use message_plan::{MessageConvolution, MessagePlan, Reduction};
 pub use ops::activation::{ActivationOps, activate};
 pub use ops::attention::{AttentionForm, AttentionInputs, AttentionOps, attend};
 pub use ops::convolution::{ConvolutionInputs, ConvolutionOps, convolve};
@@ -51,8 +56,12 @@ pub use ops::geometry::{
     EdgeEnds, EdgeVectors, GeometryOps, edge_geometry, spherical_harmonics, vector_geometry,
 };
 pub use ops::linear::{LinearInputs, LinearOps, steerable_linear};
+pub use ops::messages::{
+    MessageAttention, MessageInputs, MessageJob, MessageOps, MessageParameters, pass_messages,
+};
 pub use ops::norm::{NormAffine, NormOps, equivariant_layer_norm, norm_nonlinearity};
 pub use ops::radial::{
     LayerNormAffine, RadialLayerInputs, RadialLayerOptions, RadialOps, radial_layer,
 };
 pub use ops::rows::{RowOps, gather_rows, sum_rows};
+pub use slabs::{BudgetTooSmall, EdgeList, MemoryBudget};

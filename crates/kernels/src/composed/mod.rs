@@ -7,6 +7,8 @@ pub(crate) mod attention;
 #[cfg(test)]
 mod convolution;
 pub(crate) mod geometry;
+pub(crate) mod messages;
+pub(crate) mod radial_stack;
 pub(crate) mod rows;
 mod tape;
 #[cfg(test)]

@@ -54,7 +54,12 @@ impl HostTensor {
     fn shared<P: 'static>(tensor: &P) -> Option<Self> {
         #[cfg(feature = "flex")]
         if let Some(flex) = (tensor as &dyn Any).downcast_ref::<burn_flex::FlexTensor>() {
-            return Some(Self::Shared(flex.to_contiguous()));
+            // Rows cut out of a matrix lie together: they are read where they are.
+            let is_contiguous = flex.layout().contiguous_offsets().is_some();
+            return Some(Self::Shared(match is_contiguous {
+                true => flex.clone(),
+                false => flex.to_contiguous(),
+            }));
         }
         let _: &dyn Any = tensor;
         None

@@ -7,6 +7,7 @@ pub(crate) mod convolution;
 pub(crate) mod gate;
 pub(crate) mod geometry;
 pub(crate) mod linear;
+pub(crate) mod messages;
 pub(crate) mod norm;
 pub(crate) mod radial;
 pub(crate) mod rows;
