@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use steerable_harmonics::plan::PathNormalization;
 use steerable_irreps::Irreps;
-use steerable_kernels::{AttentionInputs, AttentionPlan, attend};
+use steerable_kernels::{
+    AttentionInputs, AttentionPlan, MemoryBudget, MessageAttention, Reduction, attend,
+};
 
 use crate::convolution::{Aggregation, Convolution, ConvolutionConfig, RadialOptions};
 use crate::error::{BuildError, expect_built, same_group};
@@ -284,10 +286,25 @@ impl AttentionBlock {
     /// Applies the layer.
     ///
     /// # Panics
-    /// When the features have other irreps than the layer.
+    /// When the features have other irreps than the layer, or the edges into one node do not fit the
+    /// graph's memory budget.
     #[track_caller]
     pub fn forward(&self, features: &Features, edges: &Edges) -> Features {
         expect_irreps("AttentionBlock", &self.irreps_in, features);
+        let attended = match edges.graph.budget() {
+            MemoryBudget::Unlimited => self.at_once(features, edges),
+            MemoryBudget::Bytes(_) => self.by_slabs(features, edges),
+        };
+        let attended = Features::new(self.irreps_value.clone(), attended);
+        match self.skip {
+            Skip::Concatenate => self.project.forward_joined(&attended, features),
+            Skip::Sum => self.project.forward(&attended) + features.pad_to(self.irreps_out()),
+            Skip::None => self.project.forward(&attended),
+        }
+    }
+
+    /// With values and keys of all edges stored.
+    fn at_once(&self, features: &Features, edges: &Edges) -> Tensor<2> {
         let convolved = |by: &Convolution| by.forward(features, edges).into_packed();
         let inputs = AttentionInputs {
             query: self.query.forward(features).into_packed(),
@@ -295,12 +312,22 @@ impl AttentionBlock {
             key: self.key.as_ref().map(convolved),
             envelope: edges.geometry.envelope.clone(),
         };
-        let attended = attend(inputs, edges.graph.dst(), &self.plan);
-        let attended = Features::new(self.irreps_value.clone(), attended);
-        match self.skip {
-            Skip::Concatenate => self.project.forward_joined(&attended, features),
-            Skip::Sum => self.project.forward(&attended) + features.pad_to(self.irreps_out()),
-            Skip::None => self.project.forward(&attended),
-        }
+        attend(inputs, edges.graph.dst(), &self.plan)
+    }
+
+    /// With those of one slab at a time.
+    #[track_caller]
+    fn by_slabs(&self, features: &Features, edges: &Edges) -> Tensor<2> {
+        let mut messages = self.value.messages(features, edges);
+        messages.inputs.attention = Some(MessageAttention {
+            query: self.query.forward(features).into_packed(),
+            envelope: edges.geometry.envelope.clone(),
+            key: self.key.as_ref().map(Convolution::parameters),
+        });
+        messages.plan.reduction = Reduction::Attend {
+            key: self.key.as_ref().map(Convolution::shape),
+            plan: self.plan.clone(),
+        };
+        messages.pass("AttentionBlock")
     }
 }

@@ -9,12 +9,16 @@ use steerable_harmonics::plan::{
     ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing, Weighting,
 };
 use steerable_irreps::Irreps;
-use steerable_kernels::{ConvolutionInputs, convolve, gather_rows};
+use steerable_kernels::{
+    ConvolutionInputs, MemoryBudget, MessageConvolution, MessageInputs, MessageParameters,
+    MessagePlan, Reduction, convolve, gather_rows,
+};
 use steerable_radial::{Activation, RadialNetwork, RadialNetworkConfig, RadialNorm};
 
 use crate::error::{BuildError, expect_built, same_group};
 use crate::features::cat_columns;
 use crate::linear::{SteerableLinear, SteerableLinearConfig, expect_irreps};
+use crate::messages::Messages;
 use crate::{Edges, Features};
 
 /// What becomes of the messages.
@@ -263,28 +267,16 @@ impl Convolution {
     /// Convolves: one output row per node, or per edge for [`Aggregation::PerEdge`].
     ///
     /// # Panics
-    /// When features or edge features have other irreps than the layer, or the harmonics do not reach
-    /// the plan's highest degree.
+    /// When features or edge features have other irreps than the layer, the harmonics do not reach the
+    /// plan's highest degree, or the edges into one node do not fit the graph's memory budget.
     #[track_caller]
     pub fn forward(&self, features: &Features, edges: &Edges) -> Features {
         expect_irreps("Convolution", &self.irreps_in, features);
         let graph = &edges.graph;
-        let hidden = self.radial.forward(edges.invariants.clone());
-        let rows = match self.aggregation {
-            Aggregation::PerEdge => graph.each_edge(),
-            Aggregation::Sum | Aggregation::Mean => graph.dst(),
+        let mut out = match graph.budget() {
+            MemoryBudget::Unlimited => self.at_once(features, edges),
+            MemoryBudget::Bytes(_) => self.messages(features, edges).pass("Convolution"),
         };
-        let (features_read, src) = match self.join_edge_features(features, edges) {
-            Some(on_edges) => (on_edges, graph.each_edge()),
-            None => (features.packed(), graph.src()),
-        };
-        let inputs = ConvolutionInputs {
-            features: features_read,
-            harmonics: edges.geometry.harmonics.clone(),
-            hidden,
-            weight: self.weight.val(),
-        };
-        let mut out = convolve(inputs, src, rows, &self.plan);
         if self.aggregation == Aggregation::Mean {
             let degrees = graph.in_degrees(&features.device(), out.dtype(), 1);
             out = out / degrees;
@@ -292,8 +284,70 @@ impl Convolution {
         self.add_own(out, features, edges)
     }
 
-    /// Source features with the edge's own beside them, `[E, ..]`, if the layer reads any.
-    fn join_edge_features(&self, features: &Features, edges: &Edges) -> Option<Tensor<2>> {
+    /// The messages of all edges, with their hidden radial features stored.
+    fn at_once(&self, features: &Features, edges: &Edges) -> Tensor<2> {
+        let graph = &edges.graph;
+        let rows = match self.aggregation {
+            Aggregation::PerEdge => graph.each_edge(),
+            Aggregation::Sum | Aggregation::Mean => graph.dst(),
+        };
+        let (features_read, src) = match self.edge_features(edges) {
+            Some(own) => {
+                let on_edges = gather_rows(features.packed(), graph.src());
+                (cat_columns(vec![on_edges, own]), graph.each_edge())
+            }
+            None => (features.packed(), graph.src()),
+        };
+        let inputs = ConvolutionInputs {
+            features: features_read,
+            harmonics: edges.geometry.harmonics.clone(),
+            hidden: self.radial.forward(edges.invariants.clone()),
+            weight: self.weight.val(),
+        };
+        convolve(inputs, src, rows, &self.plan)
+    }
+
+    /// The messages for going slab by slab.
+    pub(crate) fn messages<'a>(&self, features: &Features, edges: &'a Edges) -> Messages<'a> {
+        Messages {
+            edges,
+            inputs: MessageInputs {
+                features: features.packed(),
+                edge_features: self.edge_features(edges),
+                harmonics: edges.geometry.harmonics.clone(),
+                invariants: edges.invariants.clone(),
+                value: self.parameters(),
+                attention: None,
+            },
+            plan: MessagePlan {
+                value: self.shape(),
+                reduction: match self.aggregation {
+                    Aggregation::PerEdge => Reduction::PerEdge,
+                    Aggregation::Sum | Aggregation::Mean => Reduction::Sum,
+                },
+            },
+        }
+    }
+
+    /// All parameters but those of a node's own features.
+    pub(crate) fn parameters(&self) -> MessageParameters {
+        let weight = self.weight.val();
+        MessageParameters {
+            hidden: self.radial.packed(&weight.device(), weight.dtype()),
+            weight,
+        }
+    }
+
+    /// What they are parameters of.
+    pub(crate) fn shape(&self) -> MessageConvolution {
+        MessageConvolution {
+            hidden: self.radial.stack(),
+            plan: self.plan.clone(),
+        }
+    }
+
+    /// The edges' own features, `[E, ..]`, if the layer reads any.
+    fn edge_features(&self, edges: &Edges) -> Option<Tensor<2>> {
         if self.irreps_edge.is_empty() {
             assert!(
                 edges.features.is_none(),
@@ -308,8 +362,7 @@ impl Convolution {
             )
         });
         expect_irreps("Convolution (edge features)", &self.irreps_edge, own);
-        let on_edges = gather_rows(features.packed(), edges.graph.src());
-        Some(cat_columns(vec![on_edges, own.packed()]))
+        Some(own.packed())
     }
 
     fn add_own(&self, out: Tensor<2>, features: &Features, edges: &Edges) -> Features {

@@ -1,9 +1,13 @@
 //! The graph on a device, and the geometry of its edges.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use steerable_graph::Graph;
 use steerable_harmonics::Normalization;
-use steerable_kernels::{EdgeEnds, EdgeVectors, RowGroups, edge_geometry, vector_geometry};
+use steerable_kernels::{
+    EdgeEnds, EdgeList, EdgeVectors, MemoryBudget, RowGroups, edge_geometry, vector_geometry,
+};
 use steerable_radial::Envelope;
 
 use crate::Features;
@@ -16,7 +20,8 @@ pub struct GraphTensors {
     each_edge: RowGroups,
     members: RowGroups,
     shifts: Option<Vec<f64>>,
-    in_degrees: Vec<u32>,
+    edges: Arc<EdgeList>,
+    budget: MemoryBudget,
     graph_of_node: Vec<u32>,
 }
 
@@ -29,9 +34,32 @@ impl GraphTensors {
             each_edge: RowGroups::identity(graph.num_edges(), device),
             members: RowGroups::new(&graph.graph_of_node(), graph.num_graphs(), device),
             shifts: graph.shifts().map(|shifts| shifts.as_flattened().to_vec()),
-            in_degrees: graph.in_degrees(),
+            edges: Arc::new(EdgeList::new(graph.src(), graph.row_offsets())),
+            budget: MemoryBudget::Unlimited,
             graph_of_node: graph.graph_of_node(),
         }
+    }
+
+    /// The same graph, whose edges may hold only so much at once in each layer.
+    ///
+    /// [`Convolution`](crate::Convolution) and [`AttentionBlock`](crate::AttentionBlock) then go slab by
+    /// slab: consecutive nodes with their incoming edges, as many as fit. Between the passes they store
+    /// nothing on the edges, and the backward pass forms it again. What the edges are given, such as
+    /// harmonics, and everything on nodes is not part of it. Results and gradients are the same up to
+    /// rounding.
+    #[must_use]
+    pub fn with_budget(self, budget: MemoryBudget) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// What the edges may hold at once in each layer.
+    pub fn budget(&self) -> MemoryBudget {
+        self.budget
+    }
+
+    /// Where edges begin and end, on the host.
+    pub(crate) fn edges(&self) -> &Arc<EdgeList> {
+        &self.edges
     }
 
     /// Edges grouped by the node they leave.
@@ -117,9 +145,9 @@ impl GraphTensors {
     /// The number of incoming edges of each node, `[N, 1]`; with `at_least` 1 for dividing by it.
     pub(crate) fn in_degrees(&self, device: &Device, dtype: DType, at_least: u32) -> Tensor<2> {
         let degrees: Vec<f64> = self
-            .in_degrees
-            .iter()
-            .map(|&d| f64::from(d.max(at_least)))
+            .edges
+            .in_degrees()
+            .map(|degree| f64::from(degree.max(at_least)))
             .collect();
         let rows = degrees.len();
         Tensor::from_data(TensorData::new(degrees, [rows, 1]), (device, dtype))

@@ -71,6 +71,7 @@ mod error;
 mod features;
 mod gate;
 mod linear;
+mod messages;
 mod norm;
 pub mod nvidia;
 mod pooled;
@@ -96,6 +97,7 @@ pub use norm::{
 pub use pooled::{PooledTransformer, PooledTransformerConfig};
 pub use pooling::{Pooling, broadcast_to_nodes};
 pub use precision::with_float_type;
+pub use steerable_kernels::MemoryBudget;
 pub use tfn::{Nonlinearity, TensorFieldNetwork, TensorFieldNetworkConfig};
 pub use transformer::{
     BlockNorm, Refinement, RelativePosition, SE3Transformer, SE3TransformerConfig, SharingRule,

@@ -2,9 +2,12 @@
 
 use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
-use steerable_kernels::{LayerNormAffine, RadialLayerInputs, RadialLayerOptions, radial_layer};
+use steerable_kernels::{
+    LayerNormAffine, RadialLayerInputs, RadialLayerOptions, RadialStack, RadialStackLayer,
+    radial_layer,
+};
 
 use crate::{Activation, RadialError};
 
@@ -129,6 +132,24 @@ pub struct RadialLayer {
     pub beta: Option<Param<Tensor<1>>>,
 }
 
+impl RadialLayer {
+    fn affine(&self) -> Option<LayerNormAffine> {
+        let affine = self.gamma.as_ref().zip(self.beta.as_ref());
+        affine.map(|(gamma, beta)| LayerNormAffine {
+            gamma: gamma.val(),
+            beta: beta.val(),
+        })
+    }
+
+    fn inputs(&self) -> RadialLayerInputs {
+        RadialLayerInputs {
+            weight: self.weight.val(),
+            bias: self.bias.as_ref().map(Param::val),
+            affine: self.affine(),
+        }
+    }
+}
+
 /// `hidden = act(norm(.. act(norm(x W_1 + b_1)) W_2 + b_2 ..))` for one or more networks side by side:
 /// radial networks without their last linear maps, which the convolution owns and fuses with its sum
 /// over edges.
@@ -195,29 +216,64 @@ impl RadialNetwork {
             .iter()
             .enumerate()
             .fold(features, |x, (index, layer)| {
-                let groups = if index == 0 { 1 } else { self.networks };
-                self.layer(layer, x, groups)
+                radial_layer(x, layer.inputs(), self.options(index))
             })
     }
 
-    /// One layer, with its normalization and activation.
-    fn layer(&self, layer: &RadialLayer, x: Tensor<2>, groups: usize) -> Tensor<2> {
-        let [_, d_output] = layer.weight.dims();
-        let affine = layer.gamma.as_ref().zip(layer.beta.as_ref());
-        let inputs = RadialLayerInputs {
-            weight: layer.weight.val(),
-            bias: layer.bias.as_ref().map(Param::val),
-            affine: affine.map(|(gamma, beta)| LayerNormAffine {
-                gamma: gamma.val(),
-                beta: beta.val(),
-            }),
-        };
-        let options = RadialLayerOptions {
+    /// The shapes of all layers, for operations that form the hidden vectors themselves; their parameters
+    /// are [`packed`](Self::packed).
+    pub fn stack(&self) -> RadialStack {
+        let layers = self
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| RadialStackLayer {
+                weight: layer.weight.dims(),
+                has_bias: layer.bias.is_some(),
+                has_norm: layer.affine().is_some(),
+                options: self.options(index),
+            });
+        RadialStack {
+            d_input: self.d_input,
+            networks: self.networks,
+            layers: layers.collect(),
+        }
+    }
+
+    /// The parameters of all layers in the order of a [`RadialStack`], `[stack.num_parameters()]`; gradients
+    /// flow back to each of them. Where there are none, an empty vector on `device` of `dtype`.
+    pub fn packed(&self, device: &Device, dtype: DType) -> Tensor<1> {
+        let parameters: Vec<Tensor<1>> = self
+            .layers
+            .iter()
+            .flat_map(|layer| {
+                let RadialLayerInputs {
+                    weight,
+                    bias,
+                    affine,
+                } = layer.inputs();
+                let affine = affine.map(|affine| [affine.gamma, affine.beta]);
+                [weight.flatten(0, 1)]
+                    .into_iter()
+                    .chain(bias)
+                    .chain(affine.into_iter().flatten())
+            })
+            .collect();
+        if parameters.is_empty() {
+            return Tensor::zeros([0], (device, dtype));
+        }
+        Tensor::cat(parameters, 0)
+    }
+
+    /// What a layer computes.
+    fn options(&self, index: usize) -> RadialLayerOptions {
+        let groups = if index == 0 { 1 } else { self.networks };
+        let [_, d_output] = self.layers[index].weight.dims();
+        RadialLayerOptions {
             groups,
             norm_width: groups * d_output / self.networks,
             epsilon: EPSILON,
             activation: self.activation,
-        };
-        radial_layer(x, inputs, options)
+        }
     }
 }
