@@ -26,7 +26,7 @@ use rand_distr::StandardNormal;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use steerable::graph::{Edge, Graph};
-use steerable::nn::{EdgeGeometry, Edges, GraphTensors};
+use steerable::nn::{EdgeGeometry, Edges, GraphTensors, MemoryBudget};
 
 pub use channel_wise::ChannelWise;
 pub use full::Full;
@@ -197,6 +197,10 @@ fn edges(graph: &Graph, harmonics: Tensor<2>, invariants: Tensor<2>, device: &De
         invariants,
         features: None,
     }
+}
+
+fn memory(budget: Option<u64>) -> MemoryBudget {
+    budget.map_or(MemoryBudget::Unlimited, MemoryBudget::Bytes)
 }
 
 fn note<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {

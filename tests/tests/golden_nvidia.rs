@@ -10,8 +10,8 @@ use steerable::graph::{Edge, Graph};
 use steerable::irreps::{Irrep, Irreps, MulIrrep};
 use steerable::nn::nvidia::{self, FuseLevel};
 use steerable::nn::{
-    Cloud, Convolution, Features, GraphTensors, PooledTransformerConfig, SE3Transformer,
-    SE3TransformerConfig,
+    Cloud, Convolution, Features, GraphTensors, MemoryBudget, PooledTransformerConfig,
+    SE3Transformer, SE3TransformerConfig,
 };
 
 /// Largest relative error allowed, over a whole tensor (the bound for f32 references).
@@ -223,11 +223,12 @@ impl Case {
         .with_edge_scalars(float(sorted, [num_edges, width]))
     }
 
-    /// Outputs, activations and gradients of one fuse level.
-    fn check(&self, name: &str) {
+    /// Outputs, activations and gradients of one fuse level, within a memory budget.
+    fn check(&self, name: &str, budget: MemoryBudget) {
         let mut compared = 0;
         let model = self.load(name, self.golden.fiber("fiber_out"), "");
-        let cloud = self.cloud();
+        let mut cloud = self.cloud();
+        cloud.graph = cloud.graph.with_budget(budget);
         let input = self.io.features("node_", DType::F32, &self.device);
         let packed = input.packed().require_grad();
         let input = Features::new(input.irreps().clone(), packed.clone());
@@ -381,17 +382,29 @@ impl Case {
 
 #[test]
 fn golden_nvidia_partially_fused() {
-    Case::read("partial", FuseLevel::Partial).check("partial");
+    Case::read("partial", FuseLevel::Partial).check("partial", MemoryBudget::Unlimited);
 }
 
 #[test]
 fn golden_nvidia_fully_fused() {
-    Case::read("full", FuseLevel::Full).check("full");
+    Case::read("full", FuseLevel::Full).check("full", MemoryBudget::Unlimited);
 }
 
 #[test]
 fn golden_nvidia_unfused() {
-    Case::read("none", FuseLevel::None).check("none");
+    Case::read("none", FuseLevel::None).check("none", MemoryBudget::Unlimited);
+}
+
+/// One node at a time, since the budget is what the node with the most edges needs in the widest layer.
+#[test]
+fn golden_nvidia_within_a_memory_budget() {
+    for (name, level, bytes) in [
+        ("partial", FuseLevel::Partial, 0),
+        ("full", FuseLevel::Full, 0),
+        ("none", FuseLevel::None, 0),
+    ] {
+        Case::read(name, level).check(name, MemoryBudget::Bytes(bytes));
+    }
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn assert_unchanged<M: Module + Clone>(
         let reference = pass(&module, &x, &model);
         let least = least_budget(&x, |x| model(&module, x));
         assert!(least > 0, "{}: nothing on the edges counts", claim.name);
-        for budget in [least, 4 * least, u64::MAX] {
+        for budget in [least, least.saturating_mul(4), u64::MAX] {
             let x = within(&x, MemoryBudget::Bytes(budget));
             let found = pass(&module, &x, &model);
             assert_eq!(

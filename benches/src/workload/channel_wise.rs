@@ -15,7 +15,7 @@ use steerable::nn::{
 };
 use steerable::radial::{Activation, Bias, RadialNetworkConfig, RadialNorm};
 
-use super::{Cost, Mode, Source, Work, edges, leaf, note};
+use super::{Cost, Mode, Source, Work, edges, leaf, memory, note};
 
 /// `k` random sources for each of `N` nodes, `ch` channels of every degree to `L`, a radial network
 /// 8-64-64-weights with SiLU and without biases. Harmonics and radial inputs are given.
@@ -34,6 +34,8 @@ pub struct ChannelWise {
     /// Highest degree of features, harmonics and output.
     #[serde(rename = "L")]
     pub l_max: usize,
+    /// What the edges may hold at once, in bytes; everything if absent.
+    pub budget: Option<u64>,
 }
 
 impl Default for ChannelWise {
@@ -43,6 +45,7 @@ impl Default for ChannelWise {
             neighbours: 32,
             channels: 32,
             l_max: 2,
+            budget: None,
         }
     }
 }
@@ -108,7 +111,8 @@ impl ChannelWise {
         ]);
 
         let leaves = vec![features.clone(), harmonics.clone(), basis.clone()];
-        let edges = edges(&graph, harmonics, basis, &device);
+        let mut edges = edges(&graph, harmonics, basis, &device);
+        edges.graph = edges.graph.with_budget(memory(self.budget));
         Work {
             step: step(layer, Features::new(irreps, features), edges, leaves, mode),
             note,

@@ -18,7 +18,7 @@ use steerable::nn::{
 };
 
 use super::count::{self, Size};
-use super::{Cost, Mode, Source, Work, note};
+use super::{Cost, Mode, Source, Work, memory, note};
 
 /// Which atoms hear each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -44,6 +44,8 @@ pub struct Qm9 {
     pub atoms: usize,
     /// Which atoms hear each other.
     pub graph: Topology,
+    /// What the edges may hold at once in each layer, in bytes; everything if absent.
+    pub budget: Option<u64>,
 }
 
 impl Default for Qm9 {
@@ -52,6 +54,7 @@ impl Default for Qm9 {
             molecules: 16,
             atoms: 18,
             graph: Topology::Bond,
+            budget: None,
         }
     }
 }
@@ -112,8 +115,8 @@ impl Qm9 {
         let model = Self::model(&device);
         let positions = source.normal([nodes, 3], &device) * 2.0;
         let scalars = source.normal([num_edges, EDGE_SCALARS], &device);
-        let cloud =
-            Cloud::new(GraphTensors::new(&graph, &device), positions).with_edge_scalars(scalars);
+        let graph = GraphTensors::new(&graph, &device).with_budget(memory(self.budget));
+        let cloud = Cloud::new(graph, positions).with_edge_scalars(scalars);
         let features = source.normal([nodes, ATOM_SCALARS], &device);
         let features = Features::new(Irreps::uniform_so3(ATOM_SCALARS, 0), features);
         let target = source.normal([self.molecules, 1], &device);

@@ -143,18 +143,24 @@ mod tests {
         EdgeList::new(&[1, 2, 3, 0, 0, 1], &[0, 3, 3, 4, 6])
     }
 
-    fn nodes(budget: u64) -> Vec<Range<usize>> {
+    /// Where the slabs end.
+    fn ends(budget: u64) -> Vec<usize> {
         let slabs = list().slabs(budget, 10).expect("a budget that is enough");
-        slabs.into_iter().map(|slab| slab.nodes).collect()
+        assert!(slabs[0].nodes.start == 0 && slabs[0].edges.start == 0);
+        for pair in slabs.windows(2) {
+            assert_eq!(pair[0].nodes.end, pair[1].nodes.start);
+            assert_eq!(pair[0].edges.end, pair[1].edges.start);
+        }
+        slabs.into_iter().map(|slab| slab.nodes.end).collect()
     }
 
     #[test]
     fn slabs_are_as_few_as_the_budget_allows_and_cover_all_nodes_in_order() {
-        assert_eq!(nodes(30), [0..2, 2..4]);
-        assert_eq!(nodes(39), [0..2, 2..4]);
-        assert_eq!(nodes(40), [0..3, 3..4]);
-        assert_eq!(nodes(60), [0..4]);
-        assert_eq!(nodes(u64::MAX), [0..4]);
+        assert_eq!(ends(30), [2, 4]);
+        assert_eq!(ends(39), [2, 4]);
+        assert_eq!(ends(40), [3, 4]);
+        assert_eq!(ends(60), [4]);
+        assert_eq!(ends(u64::MAX), [4]);
         for slab in list().slabs(30, 10).expect("enough") {
             let last = list().offsets_within(&slab).last();
             assert_eq!(last, Some(slab.edges.len() as u32));
