@@ -1,0 +1,153 @@
+//! What can be wrong with a file, with the place where it is.
+
+use std::path::PathBuf;
+
+use steerable_graph::GraphError;
+use thiserror::Error;
+
+/// A file that cannot be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The file cannot be opened, decompressed or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A line that does not hold what its format wants.
+    #[error("{}, line {line}: {fault}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: LineFault,
+    },
+    /// An array that is not what it should be.
+    #[error("{}, array {array}: {fault}", path.display())]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// The array's name.
+        array: String,
+        /// What is wrong with it.
+        fault: ArrayFault,
+    },
+}
+
+/// What is wrong with a line of text.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum LineFault {
+    /// Bytes that are not UTF-8.
+    #[error("bytes that are not UTF-8 text")]
+    NotText,
+    /// More bytes than any sensible line has.
+    #[error("more than {limit} bytes in one line")]
+    TooLong {
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// The file ends in the middle of a record.
+    #[error("the file ends where {expected} should follow")]
+    Ends {
+        /// What should follow.
+        expected: &'static str,
+    },
+    /// Too few or too many values.
+    #[error("{found} values where there should be {expected}")]
+    ValueCount {
+        /// The values that there are.
+        found: usize,
+        /// The values that there should be.
+        expected: usize,
+    },
+    /// Text where a number belongs, or a number out of range.
+    #[error("{text:?} is no {field}")]
+    Invalid {
+        /// What belongs there.
+        field: &'static str,
+        /// What is there.
+        text: String,
+    },
+    /// A key that is there twice.
+    #[error("{key:?} is given twice")]
+    Twice {
+        /// The key.
+        key: String,
+    },
+    /// A column that every file has to have.
+    #[error("no column {column:?}")]
+    MissingColumn {
+        /// The column.
+        column: &'static str,
+    },
+    /// A quotation that does not end.
+    #[error("a quotation that does not end")]
+    OpenQuote,
+    /// Periodic directions without lattice vectors.
+    #[error("periodic directions without a Lattice")]
+    PeriodicWithoutLattice,
+    /// Lattice vectors that are no cell.
+    #[error("{0}")]
+    Cell(GraphError),
+}
+
+/// What is wrong with an array.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ArrayFault {
+    /// There is none of that name.
+    #[error("not there, only {present:?}")]
+    Missing {
+        /// The names that there are.
+        present: Vec<String>,
+    },
+    /// Its header or its data cannot be read.
+    #[error("{message}")]
+    Unreadable {
+        /// The reader's message.
+        message: String,
+    },
+    /// Its elements are of another type.
+    #[error("elements of type {found}, expected {expected}")]
+    Type {
+        /// The type, as NumPy writes it.
+        found: String,
+        /// What is read.
+        expected: &'static str,
+    },
+    /// It is in Fortran's order.
+    #[error("stored column by column, which is not read")]
+    ColumnMajor,
+    /// It is of another shape.
+    #[error("shape {found:?}, expected {expected}")]
+    Shape {
+        /// Its shape.
+        found: Vec<u64>,
+        /// What it should be.
+        expected: String,
+    },
+    /// It is larger than allowed.
+    #[error("{elements} elements, at most {limit} are read")]
+    TooLarge {
+        /// The elements that the header tells of.
+        elements: u128,
+        /// The most that is allowed.
+        limit: u64,
+    },
+    /// A value that cannot be.
+    #[error("element {index} is {value}, which is no {field}")]
+    Invalid {
+        /// Which element, in the order of storage.
+        index: usize,
+        /// Its value.
+        value: f64,
+        /// What it should be.
+        field: &'static str,
+    },
+}
