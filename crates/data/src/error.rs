@@ -1,6 +1,6 @@
 //! What can be wrong with a file, with the place where it is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use steerable_graph::GraphError;
 use thiserror::Error;
@@ -39,6 +39,13 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+}
+
 /// What is wrong with a line of text.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
@@ -51,6 +58,12 @@ pub enum LineFault {
     TooLong {
         /// The most that is allowed.
         limit: usize,
+    },
+    /// More text than allowed in one frame.
+    #[error("more than {limit} bytes in one frame")]
+    FrameTooLong {
+        /// The most that is allowed.
+        limit: u64,
     },
     /// The file ends in the middle of a record.
     #[error("the file ends where {expected} should follow")]
@@ -150,4 +163,46 @@ pub enum ArrayFault {
         /// What it should be.
         field: &'static str,
     },
+}
+
+/// Structures that cannot be written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The system refuses.
+    #[error("cannot write: {0}")]
+    Io(#[from] std::io::Error),
+    /// A name that the format could not tell from its own syntax.
+    #[error("{name:?} cannot be the name of a property in the file")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A value that would not be read back as it is.
+    #[error("property {name:?} holds {value:?}, which would not be read back")]
+    Value {
+        /// The property.
+        name: String,
+        /// The value.
+        value: String,
+    },
+    /// A property that readers take for an energy or a force, and that is none.
+    #[error("property {name:?} has to be an energy or a force with its unit")]
+    Unit {
+        /// The property.
+        name: String,
+    },
+    /// Lists of different lengths.
+    #[error("{found} values of {name:?} for {expected}")]
+    Count {
+        /// What is listed.
+        name: String,
+        /// The values that there are.
+        found: usize,
+        /// The values that there should be.
+        expected: usize,
+    },
+    /// An atomic number that is no element's.
+    #[error("no element has the atomic number {0}")]
+    Species(u8),
 }

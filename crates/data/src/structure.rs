@@ -14,10 +14,34 @@ pub struct Structure {
     pub positions: Vec<[f64; 3]>,
     /// The cell, if the structure has one.
     pub cell: Option<Cell>,
+    /// The bonds, each once; `None` where they are not known.
+    pub bonds: Option<Vec<Bond>>,
     /// What is known of the whole: energy, name, dipole.
     pub properties: Vec<Property>,
     /// What is known of each atom: forces, charges.
     pub atom_properties: Vec<AtomProperty>,
+}
+
+/// A bond between two atoms.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Bond {
+    /// The indices of the atoms, the smaller first.
+    pub atoms: [u32; 2],
+    /// Which of the four kinds it is.
+    pub kind: BondKind,
+}
+
+/// The four kinds of bonds that models tell apart.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum BondKind {
+    /// One pair of electrons.
+    Single,
+    /// Two pairs.
+    Double,
+    /// Three pairs.
+    Triple,
+    /// In an aromatic ring.
+    Aromatic,
 }
 
 /// A named property of a structure.

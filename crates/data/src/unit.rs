@@ -46,6 +46,8 @@ pub enum Unit {
     Force(EnergyUnit),
     /// e
     ElementaryCharge,
+    /// e A, of dipole moments: elementary charges times angstrom.
+    ChargeAngstrom,
     /// Debye, of dipole moments.
     Debye,
     /// a0^2, of spatial extents.
@@ -72,6 +74,7 @@ impl fmt::Display for Unit {
             Self::Energy(energy) => write!(f, "{energy}"),
             Self::Force(energy) => write!(f, "{energy}/A"),
             Self::ElementaryCharge => f.write_str("e"),
+            Self::ChargeAngstrom => f.write_str("e A"),
             Self::Debye => f.write_str("D"),
             Self::SquareBohr => f.write_str("a0^2"),
             Self::CubicBohr => f.write_str("a0^3"),

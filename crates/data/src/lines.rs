@@ -1,0 +1,117 @@
+//! The lines of a text file, one at a time, also of a compressed one.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::{LineFault, ReadError};
+
+/// The longest line that is read, in bytes.
+const LONGEST_LINE: usize = 1 << 22;
+
+/// What a gzip file begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Reads text line by line and knows where it is.
+pub(crate) struct Lines {
+    path: PathBuf,
+    reader: Box<dyn BufRead + Send>,
+    number: usize,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    /// Opens a file; whether it is compressed is told by its first bytes.
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = File::open(path).map_err(ReadError::io(path))?;
+        Self::new(file, path)
+    }
+
+    /// The same of any source; the path serves to name it in errors.
+    pub(crate) fn new(source: impl Read + Send + 'static, path: &Path) -> Result<Self, ReadError> {
+        let mut plain = BufReader::with_capacity(1 << 16, source);
+        let first = plain.fill_buf().map_err(ReadError::io(path))?;
+        let reader: Box<dyn BufRead + Send> = if first.starts_with(&GZIP) {
+            Box::new(BufReader::with_capacity(
+                1 << 16,
+                MultiGzDecoder::new(plain),
+            ))
+        } else {
+            Box::new(plain)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            number: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The next line without its end; `None` after the last.
+    pub(crate) fn next_line(&mut self) -> Result<Option<&str>, ReadError> {
+        self.buffer.clear();
+        let mut limited = (&mut self.reader).take(LONGEST_LINE as u64 + 1);
+        let read = limited.read_until(b'\n', &mut self.buffer);
+        if read.map_err(ReadError::io(&self.path))? == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        if self.buffer.len() > LONGEST_LINE {
+            let limit = LONGEST_LINE;
+            return Err(self.fault(LineFault::TooLong { limit }));
+        }
+        for end in *b"\n\r" {
+            if self.buffer.last() == Some(&end) {
+                self.buffer.pop();
+            }
+        }
+        match std::str::from_utf8(&self.buffer) {
+            Ok(line) => Ok(Some(line)),
+            Err(_) => Err(self.fault(LineFault::NotText)),
+        }
+    }
+
+    /// The next line, where the file must not end.
+    pub(crate) fn expect_line(&mut self, expected: &'static str) -> Result<&str, ReadError> {
+        // Asked for in two steps, since a line handed out would borrow the error's path.
+        if self.next_line()?.is_none() {
+            self.number += 1;
+            return Err(self.fault(LineFault::Ends { expected }));
+        }
+        Ok(self.line())
+    }
+
+    /// The line last read.
+    pub(crate) fn line(&self) -> &str {
+        std::str::from_utf8(&self.buffer).unwrap_or_default()
+    }
+
+    /// An error at the line last read.
+    pub(crate) fn fault(&self, fault: LineFault) -> ReadError {
+        ReadError::Line {
+            path: self.path.clone(),
+            line: self.number,
+            fault,
+        }
+    }
+}
+
+/// A finite number.
+pub(crate) fn finite(text: &str, field: &'static str) -> Result<f64, LineFault> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        _ => Err(invalid(text, field)),
+    }
+}
+
+/// The fault of text that is not what belongs there.
+pub(crate) fn invalid(text: &str, field: &'static str) -> LineFault {
+    /// As much as a message can usefully show.
+    const SHOWN: usize = 60;
+    LineFault::Invalid {
+        field,
+        text: text.chars().take(SHOWN).collect(),
+    }
+}
