@@ -107,7 +107,7 @@ pub enum LineFault {
     PeriodicWithoutLattice,
     /// Lattice vectors that are no cell.
     #[error("{0}")]
-    Cell(GraphError),
+    Cell(Box<GraphError>),
 }
 
 /// What is wrong with an array.

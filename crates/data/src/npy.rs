@@ -126,9 +126,17 @@ impl Npz {
 pub fn read(path: impl AsRef<Path>) -> Result<Array, ReadError> {
     let path = path.as_ref();
     let file = File::open(path).map_err(ReadError::io(path))?;
-    parse(BufReader::new(file)).map_err(|fault| ReadError::Array {
-        path: path.to_owned(),
-        array: String::new(),
+    read_source(BufReader::new(file), path)
+}
+
+/// The array of any source of a `.npy` file's bytes; the path serves to name it in errors.
+///
+/// # Errors
+/// [`ReadError::Array`] if it is not such an array, or if more follows it.
+pub fn read_source(source: impl Read, path: impl AsRef<Path>) -> Result<Array, ReadError> {
+    parse(source).map_err(|fault| ReadError::Array {
+        path: path.as_ref().to_owned(),
+        array: "of the file".to_owned(),
         fault,
     })
 }
@@ -179,7 +187,7 @@ fn not_numbers(found: &str) -> ArrayFault {
     }
 }
 
-pub(crate) fn check_shape(shape: &[usize], wanted: &[Dimension]) -> Result<(), ArrayFault> {
+fn check_shape(shape: &[usize], wanted: &[Dimension]) -> Result<(), ArrayFault> {
     let fits = |(length, wanted): (&usize, &Dimension)| match wanted {
         Dimension::Any => true,
         Dimension::Exactly(wanted) => length == wanted,
@@ -202,7 +210,7 @@ pub(crate) fn check_shape(shape: &[usize], wanted: &[Dimension]) -> Result<(), A
 const LONGEST_HEADER: usize = 4096;
 
 /// The array of a `.npy` file's bytes; there must be none behind it.
-pub(crate) fn parse(mut source: impl Read) -> Result<Array, ArrayFault> {
+fn parse(mut source: impl Read) -> Result<Array, ArrayFault> {
     let mut start = [0; 8];
     fill(&mut source, &mut start)?;
     let header_length = match &start {

@@ -74,7 +74,7 @@ pub(super) fn parse(line: &str, energy: EnergyUnit) -> Result<Comment, LineFault
     comment.cell = match (lattice, periodic) {
         (Some(vectors), periodic) => {
             let periodic = periodic.unwrap_or([Periodicity::Periodic; 3]);
-            Some(Cell::new(vectors, periodic).map_err(LineFault::Cell)?)
+            Some(Cell::new(vectors, periodic).map_err(|error| LineFault::Cell(Box::new(error)))?)
         }
         (None, Some(periodic)) if periodic.contains(&Periodicity::Periodic) => {
             return Err(LineFault::PeriodicWithoutLattice);
