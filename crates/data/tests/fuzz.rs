@@ -37,15 +37,15 @@ const PIECES: [&[u8]; 18] = [
     b"\0",
 ];
 
-/// One to six edits: bytes set, ranges removed, doubled or overwritten, or the end cut off.
+/// One to three edits: bytes set, ranges removed, doubled or overwritten, or the end cut off.
 fn damaged(text: &[u8], rng: &mut StdRng) -> Vec<u8> {
     let mut bytes = text.to_vec();
-    for _ in 0..rng.random_range(1..=6) {
+    for _ in 0..rng.random_range(1..=3) {
         if bytes.is_empty() {
             break;
         }
         let at = rng.random_range(0..bytes.len());
-        let end = (at + rng.random_range(0..90)).min(bytes.len());
+        let end = (at + rng.random_range(0..30)).min(bytes.len());
         match rng.random_range(0..6) {
             0 => bytes[at] = rng.random(),
             1 => bytes.truncate(at),
