@@ -17,6 +17,14 @@ pub enum ReadError {
         /// Why not.
         source: std::io::Error,
     },
+    /// More text than allowed, after decompression.
+    #[error("{}: more than {limit} bytes of text", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is allowed, in bytes.
+        limit: u64,
+    },
     /// A line that does not hold what its format wants.
     #[error("{}, line {line}: {fault}", path.display())]
     Line {

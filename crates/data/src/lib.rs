@@ -26,6 +26,7 @@
 //! | --- | --- |
 //! | [`extxyz`] | extended XYZ, plain or gzipped, frame by frame; writes it |
 //! | [`npy`] | arrays of NumPy and archives of them |
+//! | [`qm9`] | the package `qm9pack`, its wheel or its tables: molecules, twelve targets, bonds |
 //! | [`rmd17`] | the archives and splits of rMD17 |
 //!
 //! Every reader refuses what it does not understand, with the file and the line or array where it stands;
@@ -36,15 +37,18 @@
 
 mod error;
 mod lines;
+mod split;
 mod structure;
 mod unit;
 
 pub mod element;
 pub mod extxyz;
 pub mod npy;
+pub mod qm9;
 pub mod rmd17;
 
 pub use error::{ArrayFault, LineFault, ReadError, WriteError};
+pub use split::{Split, SplitError, SplitSizes};
 pub use structure::{
     AtomProperty, AtomValues, Bond, BondKind, Property, PropertyError, Structure, Value,
 };

@@ -1,0 +1,159 @@
+//! Bonds of a molecule, from its SMILES string and its coordinates.
+
+use crate::lines::invalid;
+use crate::{Bond, BondKind, LineFault, element};
+
+/// The bonds, or `None` where string and coordinates do not fit.
+///
+/// # Errors
+/// [`LineFault::Invalid`] if the string is no SMILES string of the kind that QM9 has.
+pub(super) fn bonds(
+    smiles: &str,
+    species: &[u8],
+    positions: &[[f64; 3]],
+) -> Result<Option<Vec<Bond>>, LineFault> {
+    let graph = parse(smiles).ok_or_else(|| invalid(smiles, "SMILES string"))?;
+    let heavy: Vec<usize> = (0..species.len()).filter(|&i| species[i] != 1).collect();
+    let elements = heavy.iter().map(|&i| species[i]);
+    if heavy.is_empty() || !elements.eq(graph.elements.iter().copied()) {
+        return Ok(None);
+    }
+    let mut bonds = Vec::with_capacity(species.len() + 2);
+    for &(a, b, kind) in &graph.bonds {
+        bonds.push(bond(heavy[a], heavy[b], kind));
+    }
+    for hydrogen in (0..species.len()).filter(|&i| species[i] == 1) {
+        let distance = |&i: &usize| distance(positions[hydrogen], positions[i]);
+        let nearest = heavy
+            .iter()
+            .min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        bonds.extend(nearest.map(|&atom| bond(atom, hydrogen, BondKind::Single)));
+    }
+    bonds.sort_unstable_by_key(|bond| bond.atoms);
+    let fits = |bond: &Bond| {
+        let [a, b] = bond.atoms.map(|atom| atom as usize);
+        let radii = covalent_radius(species[a]) + covalent_radius(species[b]);
+        distance(positions[a], positions[b]) < LONGEST_BOND * radii
+    };
+    Ok(bonds.iter().all(fits).then_some(bonds))
+}
+
+/// The longest bond in units of the sum of its atoms' covalent radii.
+const LONGEST_BOND: f64 = 1.45;
+
+fn bond(a: usize, b: usize, kind: BondKind) -> Bond {
+    Bond {
+        atoms: [a.min(b) as u32, a.max(b) as u32],
+        kind,
+    }
+}
+
+/// In angstrom.
+///
+/// # Source
+/// B. Cordero et al., "Covalent radii revisited", Dalton Trans., 2832 (2008).
+fn covalent_radius(atomic_number: u8) -> f64 {
+    match atomic_number {
+        1 => 0.31,
+        6 => 0.76,
+        7 => 0.71,
+        8 => 0.66,
+        _ => 0.57,
+    }
+}
+
+fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let squares = (0..3).map(|k| (a[k] - b[k]).powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
+/// Heavy atoms in the order of the string, and the bonds between them.
+#[derive(Default)]
+struct SmilesGraph {
+    elements: Vec<u8>,
+    bonds: Vec<(usize, usize, BondKind)>,
+}
+
+/// A Kekule SMILES string: atoms of the organic subset or in brackets, bonds, branches, ring closures of one
+/// digit. QM9 has no more than that.
+fn parse(smiles: &str) -> Option<SmilesGraph> {
+    let mut graph = SmilesGraph::default();
+    let mut branches = Vec::new();
+    let mut rings: [Option<(usize, Option<BondKind>)>; 10] = [None; 10];
+    let mut last: Option<usize> = None;
+    let mut kind: Option<BondKind> = None;
+    let mut rest = smiles;
+    while let Some(character) = rest.chars().next() {
+        let mut length = character.len_utf8();
+        match character {
+            '(' => branches.push(last?),
+            ')' => last = Some(branches.pop()?),
+            '-' => kind = Some(BondKind::Single),
+            '=' => kind = Some(BondKind::Double),
+            '#' => kind = Some(BondKind::Triple),
+            '0'..='9' => {
+                let atom = last?;
+                let ring = &mut rings[character as usize - '0' as usize];
+                match ring.take() {
+                    None => *ring = Some((atom, kind.take())),
+                    Some((other, _)) if other == atom => return None,
+                    Some((other, at_start)) => {
+                        let kind = kind.take().or(at_start).unwrap_or(BondKind::Single);
+                        graph.bonds.push((other, atom, kind));
+                    }
+                }
+            }
+            _ => {
+                let symbol = if character == '[' {
+                    length = rest.find(']')? + 1;
+                    let inner = &rest[1..length - 1];
+                    inner.get(..1)?
+                } else {
+                    rest.get(..1)?
+                };
+                let atom = graph.elements.len();
+                let known = element::atomic_number(symbol);
+                graph
+                    .elements
+                    .push(known.filter(|&z| z != 1 && super::is_known(z))?);
+                if let Some(last) = last {
+                    let kind = kind.take().unwrap_or(BondKind::Single);
+                    graph.bonds.push((last, atom, kind));
+                }
+                last = Some(atom);
+            }
+        }
+        rest = &rest[length..];
+    }
+    let closed = branches.is_empty() && rings.iter().all(Option::is_none) && kind.is_none();
+    closed.then_some(graph)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_give_their_bonds_by_kind() {
+        use BondKind::{Double, Single, Triple};
+        let bonds = |smiles| parse(smiles).map(|graph| graph.bonds);
+        assert_eq!(bonds("C"), Some(vec![]));
+        assert_eq!(
+            bonds("C=CC#N"),
+            Some(vec![(0, 1, Double), (1, 2, Single), (2, 3, Triple)])
+        );
+        let branch = vec![(0, 1, Single), (1, 2, Double), (1, 3, Single)];
+        assert_eq!(bonds("CC(=O)[O-]"), Some(branch));
+        let ring = vec![(0, 1, Single), (1, 2, Double), (0, 2, Single)];
+        assert_eq!(bonds("C1C=C1"), Some(ring));
+    }
+
+    #[test]
+    fn what_is_no_such_string_is_refused() {
+        for text in [
+            "C(", "C)", "C1C", "=", "C=", "c1ccccc1", "[", "[]", "1", "(C)", "C11", "é", "X",
+        ] {
+            assert!(parse(text).is_none(), "{text}");
+        }
+    }
+}

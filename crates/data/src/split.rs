@@ -1,0 +1,126 @@
+//! Parts of a data set, drawn by a seed.
+
+use thiserror::Error;
+
+/// How many items each part has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SplitSizes {
+    /// To fit parameters.
+    pub train: usize,
+    /// To choose among fits.
+    pub validation: usize,
+    /// To report.
+    pub test: usize,
+}
+
+impl SplitSizes {
+    /// QM9's usual one: 100,000 to train, a tenth of the 130,831 to test, and the rest to validate.
+    pub const QM9: Self = Self {
+        train: 100_000,
+        validation: 17_748,
+        test: 13_083,
+    };
+}
+
+/// Indices of the items of each part; no item is in two.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Split {
+    /// To fit parameters.
+    pub train: Vec<usize>,
+    /// To choose among fits.
+    pub validation: Vec<usize>,
+    /// To report.
+    pub test: Vec<usize>,
+}
+
+/// More items are asked for than there are.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("{sizes:?} together are more than the {items} items that there are")]
+pub struct SplitError {
+    /// What was asked for.
+    pub sizes: SplitSizes,
+    /// The items that there are.
+    pub items: usize,
+}
+
+impl Split {
+    /// Draws the parts. The same numbers give the same parts on every machine and in every release: the
+    /// order is that of a fixed hash of seed and index, not of a library's generator.
+    ///
+    /// # Errors
+    /// [`SplitError`] if there are too few items.
+    pub fn by_seed(items: usize, sizes: SplitSizes, seed: u64) -> Result<Self, SplitError> {
+        let parts = [sizes.train, sizes.validation, sizes.test];
+        let wanted = parts
+            .iter()
+            .try_fold(0usize, |sum, &part| sum.checked_add(part));
+        if wanted.is_none_or(|wanted| wanted > items) {
+            return Err(SplitError { sizes, items });
+        }
+        let mut order: Vec<usize> = (0..items).collect();
+        let stream = scatter(seed);
+        order.sort_by_cached_key(|&index| scatter(stream ^ index as u64));
+        let (train, rest) = order.split_at(sizes.train);
+        let (validation, rest) = rest.split_at(sizes.validation);
+        Ok(Self {
+            train: train.to_vec(),
+            validation: validation.to_vec(),
+            test: rest[..sizes.test].to_vec(),
+        })
+    }
+}
+
+/// A bijection that scatters neighbouring numbers (the finalizer of SplitMix64).
+fn scatter(number: u64) -> u64 {
+    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZES: SplitSizes = SplitSizes {
+        train: 5,
+        validation: 3,
+        test: 2,
+    };
+
+    #[test]
+    fn parts_are_disjoint_and_of_their_sizes() {
+        let split = Split::by_seed(10, SIZES, 7).unwrap();
+        assert_eq!((split.train.len(), split.validation.len()), (5, 3));
+        let mut all = [split.train, split.validation, split.test].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_seed_alone_decides() {
+        let split = |seed| Split::by_seed(1000, SIZES, seed).unwrap();
+        assert_eq!(split(1), split(1));
+        assert_ne!(split(1), split(2));
+    }
+
+    #[test]
+    fn too_few_items_are_refused() {
+        assert!(Split::by_seed(9, SIZES, 0).is_err());
+        let sizes = SplitSizes {
+            train: usize::MAX,
+            ..SIZES
+        };
+        assert!(Split::by_seed(9, sizes, 0).is_err());
+    }
+
+    #[test]
+    fn the_usual_split_of_qm9_uses_every_molecule() {
+        let SplitSizes {
+            train,
+            validation,
+            test,
+        } = SplitSizes::QM9;
+        assert_eq!(train + validation + test, 130_831);
+    }
+}
