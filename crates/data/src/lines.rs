@@ -20,6 +20,8 @@ pub(crate) struct Lines {
     reader: Box<dyn BufRead + Send>,
     number: usize,
     buffer: Vec<u8>,
+    /// Whether the next line is the one last read.
+    again: bool,
 }
 
 impl Lines {
@@ -46,11 +48,15 @@ impl Lines {
             reader,
             number: 0,
             buffer: Vec::new(),
+            again: false,
         })
     }
 
     /// The next line without its end; `None` after the last.
     pub(crate) fn next_line(&mut self) -> Result<Option<&str>, ReadError> {
+        if std::mem::take(&mut self.again) {
+            return Ok(Some(self.line()));
+        }
         self.buffer.clear();
         let mut limited = (&mut self.reader).take(LONGEST_LINE as u64 + 1);
         let read = limited.read_until(b'\n', &mut self.buffer);
@@ -81,6 +87,17 @@ impl Lines {
             return Err(self.fault(LineFault::Ends { expected }));
         }
         Ok(self.line())
+    }
+
+    /// Whether nothing but blank lines follows. They are passed over; the first other one is next.
+    pub(crate) fn at_end(&mut self) -> Result<bool, ReadError> {
+        while let Some(line) = self.next_line()? {
+            if !line.trim().is_empty() {
+                self.again = true;
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The line last read.

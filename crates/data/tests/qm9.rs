@@ -104,7 +104,7 @@ fn damaged_tables_are_refused_or_read_and_never_panic() {
     let text = format!("{HEADER}\n{HCN}\n{HCN}\n");
     let mut rng = StdRng::seed_from_u64(22);
     let (mut read_, mut refused) = (0, 0);
-    for _ in 0..3000 {
+    for _ in 0..1000 {
         let mut bytes = text.clone().into_bytes();
         let at = rng.random_range(HEADER.len()..bytes.len());
         match rng.random_range(0..6) {
@@ -126,7 +126,7 @@ fn damaged_tables_are_refused_or_read_and_never_panic() {
         }
     }
     assert!(
-        read_ > 300 && refused > 300,
+        read_ > 100 && refused > 100,
         "{read_} read, {refused} refused"
     );
 }
