@@ -29,6 +29,7 @@
 //! | [`qm9`] | the package `qm9pack`, its wheel or its tables: molecules, twelve targets, bonds |
 //! | [`rmd17`] | the archives and splits of rMD17 |
 //! | [`sdf`] | SDF and MOL files of version V2000, with bonds |
+//! | [`shapes`] | labelled point clouds, OFF meshes; chooses points |
 //!
 //! Every reader refuses what it does not understand, with the file and the line or array where it stands;
 //! nothing is read by halves. What a file promises is not believed: memory grows with what is really
@@ -48,6 +49,7 @@ pub mod npy;
 pub mod qm9;
 pub mod rmd17;
 pub mod sdf;
+pub mod shapes;
 
 pub use error::{ArrayFault, LineFault, ReadError, WriteError};
 pub use split::{Split, SplitError, SplitSizes};
