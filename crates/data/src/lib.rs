@@ -31,12 +31,16 @@
 //! | [`sdf`] | SDF and MOL files of version V2000, with bonds |
 //! | [`shapes`] | labelled point clouds, OFF meshes; chooses points |
 //!
+//! [`Split`] draws parts of a data set, [`BatchBudget`] tells which items share a batch, and [`Prefetched`] makes
+//! batches ahead of their use.
+//!
 //! Every reader refuses what it does not understand, with the file and the line or array where it stands;
 //! nothing is read by halves. What a file promises is not believed: memory grows with what is really
 //! there, and ends at a limit.
 //!
 //! The crate has no features.
 
+mod batches;
 mod error;
 mod lines;
 mod split;
@@ -51,8 +55,9 @@ pub mod rmd17;
 pub mod sdf;
 pub mod shapes;
 
+pub use batches::{BatchBudget, ItemSize, OverBudget, Prefetched};
 pub use error::{ArrayFault, LineFault, ReadError, WriteError};
-pub use split::{Split, SplitError, SplitSizes};
+pub use split::{Split, SplitError, SplitSizes, shuffled};
 pub use structure::{
     AtomProperty, AtomValues, Bond, BondKind, Property, PropertyError, Structure, Value,
 };

@@ -44,8 +44,7 @@ pub struct SplitError {
 }
 
 impl Split {
-    /// Draws the parts. The same numbers give the same parts on every machine and in every release: the
-    /// order is that of a fixed hash of seed and index, not of a library's generator.
+    /// Draws the parts: they follow each other in [`shuffled`] items.
     ///
     /// # Errors
     /// [`SplitError`] if there are too few items.
@@ -57,9 +56,7 @@ impl Split {
         if wanted.is_none_or(|wanted| wanted > items) {
             return Err(SplitError { sizes, items });
         }
-        let mut order: Vec<usize> = (0..items).collect();
-        let stream = scatter(seed);
-        order.sort_by_cached_key(|&index| scatter(stream ^ index as u64));
+        let order = shuffled(items, seed);
         let (train, rest) = order.split_at(sizes.train);
         let (validation, rest) = rest.split_at(sizes.validation);
         Ok(Self {
@@ -68,6 +65,19 @@ impl Split {
             test: rest[..sizes.test].to_vec(),
         })
     }
+}
+
+/// The indices `0..items` in an order that the seed decides, for parts and for the epochs of a training.
+///
+/// The same numbers give the same order on every machine and in every release: it is that of a fixed hash
+/// of seed and index, not of a library's generator.
+#[must_use]
+pub fn shuffled(items: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..items).collect();
+    let stream = scatter(seed);
+    // A bijection gives no two indices one key.
+    order.sort_by_cached_key(|&index| scatter(stream ^ index as u64));
+    order
 }
 
 /// A bijection that scatters neighbouring numbers (the finalizer of SplitMix64).
