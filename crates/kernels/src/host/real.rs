@@ -20,6 +20,8 @@ pub(crate) trait Real:
 {
     const ZERO: Self;
     const ONE: Self;
+    /// The distance from one to the next number.
+    const EPSILON: f64;
     fn of(value: f64) -> Self;
     fn sqrt(self) -> Self;
     fn recip_sqrt(self) -> Self;
@@ -33,6 +35,7 @@ macro_rules! real {
         impl Real for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            const EPSILON: f64 = <$t>::EPSILON as f64;
             #[inline(always)]
             fn of(value: f64) -> Self {
                 value as $t

@@ -173,7 +173,12 @@ impl<T: Real> ChannelWise<T> {
                 .for_each(|row| row.copy_from_slice(&bias[slab.weights.clone()])),
         }
         let hidden = convolution.hidden_of(slab.radial, &tile.edges);
-        add_product(radial, width, hidden, convolution.weight_of(&slab.weights));
+        add_product(
+            radial,
+            width,
+            hidden,
+            convolution.layer().weight_of(&slab.weights),
+        );
     }
 
     /// Gradients to hidden features and last layer, from those to the radial weights.

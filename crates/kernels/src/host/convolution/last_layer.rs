@@ -9,7 +9,31 @@ use steerable_harmonics::plan::{Pair, Weighting};
 use super::lanes::LANES;
 use super::program::{Group, Order};
 use super::{Convolution, Program, Wanted};
+use crate::host::matmul::Matrix;
 use crate::host::real::{Real, axpy};
+
+/// A last radial layer: `[hidden, columns]`, with one more row when there is a bias.
+#[derive(Clone, Copy)]
+pub(super) struct Layer<'a, T> {
+    pub(super) numbers: &'a [T],
+    pub(super) hidden: usize,
+    pub(super) columns: usize,
+}
+
+impl<'a, T> Layer<'a, T> {
+    /// Some columns, without the bias.
+    pub(super) fn weight_of(&self, columns: &Range<usize>) -> Matrix<'a, T> {
+        // A layer without rows has no numbers at all.
+        let data = self.numbers.get(columns.start..).unwrap_or_default();
+        Matrix::new(data, self.hidden, columns.len(), self.columns)
+    }
+
+    /// `[columns]`
+    pub(super) fn bias(&self) -> Option<&'a [T]> {
+        let rows = self.hidden * self.columns;
+        (self.numbers.len() > rows).then(|| &self.numbers[rows..])
+    }
+}
 
 /// A copy of the last radial layer without its bias. Empty where the layer is read as it is.
 pub(crate) struct PackedWeight<T>(Vec<T>);
@@ -84,11 +108,13 @@ pub(super) struct WeightGradient<T> {
 }
 
 impl<T: Real> WeightGradient<T> {
-    pub(super) fn zeros(convolution: &Convolution<'_, T>) -> Self {
-        let all = convolution.plan.num_weights();
+    pub(super) fn zeros(layer: Layer<'_, T>) -> Self {
+        let Layer {
+            hidden, columns, ..
+        } = layer;
         Self {
-            packed: vec![T::ZERO; all * convolution.hidden_width],
-            bias: vec![T::ZERO; convolution.bias().map_or(0, |_| all)],
+            packed: vec![T::ZERO; columns * hidden],
+            bias: vec![T::ZERO; layer.bias().map_or(0, <[T]>::len)],
         }
     }
 
@@ -154,7 +180,8 @@ fn unsummed_columns<T>(program: &Program<'_, T>, all: usize) -> Vec<Range<usize>
     if program.groups.is_empty() {
         return std::iter::once(0..all).collect();
     }
-    let groups = program.groups_in(Order::EdgeWeights);
+    let groups = program.groups.iter();
+    let groups = groups.filter(|group| group.order != Order::RowSums);
     let pairs = groups.flat_map(|group| &group.members);
     pairs.map(|pair| pair.weights.clone()).collect()
 }

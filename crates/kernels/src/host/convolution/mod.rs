@@ -5,16 +5,23 @@
 //! is stored grows with edges x hidden, nodes x features and, in the backward pass, threads x weights;
 //! never with edges x features or edges x c_in x c_out x paths.
 
+mod apply;
 mod channel_wise;
+mod cost;
 mod couple;
+mod edge_frames;
 mod edge_weights;
+mod frame_layer;
+mod frames;
 mod lanes;
 mod last_layer;
 mod program;
+mod radial_weights;
 mod row_sums;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod turns;
 mod worker;
 
 use std::ops::Range;
@@ -22,9 +29,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 use steerable_harmonics::plan::{ConvolutionPlan, Weighting};
 
+use self::cost::{Size, choose_frames, choose_without_frames};
+use self::edge_frames::Framing;
 use self::lanes::{LANES, Packed};
-use self::last_layer::{PackedWeight, WeightGradient};
-use self::program::{Group, Order, Size, groups};
+use self::last_layer::{Layer, PackedWeight, WeightGradient};
+use self::program::{Group, Order, groups};
 use self::row_sums::most_rows;
 use self::tiles::{Tile, split_at_rows, tiles};
 use self::worker::Worker;
@@ -35,7 +44,7 @@ use super::tasks::{run_all, split_mut};
 /// Edges in a tile where rows are summed first: products over many rows run faster.
 const EDGES_WITH_SUMS: usize = 256;
 /// Edges in a tile where all radial weights are formed edge by edge.
-const EDGES: usize = edge_weights::RUNS * LANES;
+const EDGES: usize = radial_weights::RUNS * LANES;
 /// Below this many edges a second thread costs more than it brings.
 const EDGES_PER_THREAD: usize = 64;
 /// Edges per thread whose gradients to source features wait to be summed.
@@ -137,17 +146,16 @@ impl<'a, T: Real> Convolution<'a, T> {
         self.plan.num_radials() * self.hidden_width
     }
 
-    fn bias(&self) -> Option<&'a [T]> {
-        let rows = self.hidden_width * self.plan.num_weights();
-        (self.weight.len() > rows).then(|| &self.weight[rows..])
+    fn layer(&self) -> Layer<'a, T> {
+        Layer {
+            numbers: self.weight,
+            hidden: self.hidden_width,
+            columns: self.plan.num_weights(),
+        }
     }
 
-    /// Columns of the last radial layer, without the bias.
-    fn weight_of(&self, columns: &Range<usize>) -> Matrix<'a, T> {
-        let (rows, all) = (self.hidden_width, self.plan.num_weights());
-        // A layer without rows has no numbers at all.
-        let data = self.weight.get(columns.start..).unwrap_or_default();
-        Matrix::new(data, rows, columns.len(), all)
+    fn bias(&self) -> Option<&'a [T]> {
+        self.layer().bias()
     }
 
     /// Hidden features of some edges for one radial network, `[edges, hidden_width]`.
@@ -178,23 +186,59 @@ impl<'a, T: Real> Convolution<'a, T> {
         }
     }
 
-    fn program(&self, forced: Option<Order>) -> Program<'a, T> {
-        match self.plan.weighting() {
-            Weighting::ChannelWise => Program {
+    /// What is to be done, by the cheapest orders or by one of them. The frames of the edges give no
+    /// gradient to the harmonics.
+    fn program(&self, forced: Option<Order>, harmonics: bool) -> Program<'a, T> {
+        if self.plan.weighting() == Weighting::ChannelWise {
+            return Program {
                 groups: Vec::new(),
+                framing: None,
                 tiles: tiles(self.row_offsets, EDGES, usize::MAX),
-            },
-            Weighting::Full => {
-                let groups = groups(self.plan, self.size(), forced);
-                let sums = groups.iter().any(|group| group.order == Order::RowSums);
-                let edges = if sums { EDGES_WITH_SUMS } else { EDGES };
-                let rows = most_rows(&groups, self.hidden_width);
-                Program {
-                    groups,
-                    tiles: tiles(self.row_offsets, edges, rows),
-                }
-            }
+            };
         }
+        let mut groups = groups(self.plan);
+        match forced {
+            Some(order) => groups.iter_mut().for_each(|group| group.order = order),
+            None => choose_without_frames(&mut groups, self.size()),
+        }
+        let framing = self.framing(&mut groups, forced, harmonics);
+        let sums = groups.iter().any(|group| group.order == Order::RowSums);
+        let edges = if sums { EDGES_WITH_SUMS } else { EDGES };
+        let rows = most_rows(&groups, self.hidden_width);
+        Program {
+            groups,
+            framing,
+            tiles: tiles(self.row_offsets, edges, rows),
+        }
+    }
+
+    /// Moves groups to the frames of the edges where that is cheaper, and every edge has one.
+    fn framing(
+        &self,
+        groups: &mut [Group<'a, T>],
+        forced: Option<Order>,
+        harmonics: bool,
+    ) -> Option<Framing<T>> {
+        let without: Vec<Order> = groups
+            .iter()
+            .map(|group| match group.order {
+                Order::EdgeFrames => Order::EdgeWeights,
+                order => order,
+            })
+            .collect();
+        if forced.is_none() && !harmonics {
+            choose_frames(groups, self.size());
+        }
+        let is_wanted = groups.iter().any(|group| group.order == Order::EdgeFrames);
+        let framing = match is_wanted && !harmonics {
+            true => Framing::new(self, groups),
+            false => None,
+        };
+        if framing.is_none() {
+            let orders = groups.iter_mut().zip(without);
+            orders.for_each(|(group, order)| group.order = order);
+        }
+        framing
     }
 
     /// `[num_rows, dim_out]`: messages summed over each row's edges.
@@ -205,7 +249,7 @@ impl<'a, T: Real> Convolution<'a, T> {
     fn forward_in(&self, order: Option<Order>) -> Vec<T> {
         let dim_out = self.dim_out();
         let mut out = vec![T::ZERO; self.num_rows() * dim_out];
-        let program = self.program(order);
+        let program = self.program(order, false);
         let packed = PackedWeight::forward(self, &program);
         let parts = split_at_rows(&program.tiles, self.threads());
         let ends = parts
@@ -243,7 +287,7 @@ impl<'a, T: Real> Convolution<'a, T> {
         let mut harmonics = sized(wanted.harmonics, self.harmonics.len());
         let mut hidden = sized(wanted.hidden, self.hidden.len());
 
-        let program = self.program(order);
+        let program = self.program(order, wanted.harmonics);
         let packed = PackedWeight::backward(self, &program, wanted);
         let threads = self.threads();
         let mut workers: Vec<Worker<T>> = (0..threads)
@@ -313,11 +357,19 @@ impl<'a, T: Real> Convolution<'a, T> {
         if !wanted.weight {
             return Vec::new();
         }
-        let mut parts = workers.into_iter().map(|worker| worker.to_weight);
-        let Some(mut sum) = parts.next() else {
+        let mut parts = workers
+            .into_iter()
+            .map(|worker| (worker.to_weight, worker.to_folded));
+        let Some((mut sum, mut folded)) = parts.next() else {
             return vec![T::ZERO; self.weight.len()];
         };
-        parts.for_each(|part| sum.add(&part));
+        for (part, folded_part) in parts {
+            sum.add(&part);
+            folded.add(&folded_part);
+        }
+        if let Some(framing) = &program.framing {
+            framing.layer.unfold(&folded, &mut sum);
+        }
         sum.unpack(self, program)
     }
 }
@@ -326,11 +378,13 @@ impl<'a, T: Real> Convolution<'a, T> {
 struct Program<'a, T> {
     /// Of a full convolution.
     groups: Vec<Group<'a, T>>,
+    /// Where a group is in the frames of the edges.
+    framing: Option<Framing<T>>,
     tiles: Vec<Tile>,
 }
 
 impl<T> Program<'_, T> {
-    fn groups_in(&self, order: Order) -> impl Iterator<Item = &Group<'_, T>> {
+    fn groups_in(&self, order: Order) -> impl Iterator<Item = &Group<'_, T>> + Clone {
         self.groups.iter().filter(move |group| group.order == order)
     }
 

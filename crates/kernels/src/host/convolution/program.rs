@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use steerable_harmonics::plan::{Block, ConvolutionPlan, Pair, Path};
 
+use super::frame_layer::FrameParts;
 use crate::host::real::Real;
 
 /// One entry of a path's kernel: `K[m_out, m_in] = sum over terms of value Y[harmonic]`.
@@ -65,6 +66,8 @@ pub(crate) enum Order {
     /// Per edge: the outer product of hidden and coupled features, summed over the edges of a row;
     /// per row: its contraction with `weight`.
     RowSums,
+    /// Per edge, in its own frame: as edge weights, but block-diagonal in m.
+    EdgeFrames,
 }
 
 /// Pairs that read the same coupled features: same input, same paths, same radial network.
@@ -74,6 +77,7 @@ pub(crate) struct Group<'a, T> {
     pub(crate) components: usize,
     pub(crate) radial: usize,
     pub(crate) paths: Vec<PathProgram<T>>,
+    pub(crate) frame: FrameParts,
     pub(crate) members: Vec<&'a Pair>,
     pub(crate) order: Order,
 }
@@ -84,6 +88,32 @@ impl<T> Group<'_, T> {
         let per_path = self.input.mul * member.output.mul;
         let first = member.weights.start + path * per_path;
         first..first + per_path
+    }
+
+    /// How many runs of `c_in c_out` columns each member has in the layer that the group's order reads:
+    /// one for a path, or in the frame one for a joint.
+    pub(crate) fn parts(&self) -> usize {
+        match self.order {
+            Order::EdgeFrames => self.frame.joints.len(),
+            Order::EdgeWeights | Order::RowSums => self.paths.len(),
+        }
+    }
+
+    /// The columns of some parts of each member in that layer.
+    pub(crate) fn columns_of_members(
+        &self,
+        parts: Range<usize>,
+    ) -> impl Iterator<Item = Range<usize>> {
+        let mut folded = self.frame.first_column;
+        self.members.iter().map(move |pair| {
+            let per_part = self.input.mul * pair.output.mul;
+            let first = match self.order {
+                Order::EdgeFrames => folded,
+                Order::EdgeWeights | Order::RowSums => pair.weights.start,
+            };
+            folded += self.parts() * per_part;
+            first + parts.start * per_part..first + parts.end * per_part
+        })
     }
 
     /// Numbers of coupled features of one edge and path: `[m_out, c_in]`.
@@ -103,22 +133,8 @@ impl<T> Group<'_, T> {
     }
 }
 
-/// How many edges and rows a convolution has, and how wide its hidden layer is.
-#[derive(Clone, Copy)]
-pub(crate) struct Size {
-    pub(crate) edges: usize,
-    /// Rows that have edges.
-    pub(crate) rows: usize,
-    /// Hidden width, counting the bias.
-    pub(crate) hidden: usize,
-}
-
-/// Groups the pairs of a plan with full weights and chooses the cheaper order for each.
-pub(crate) fn groups<T: Real>(
-    plan: &ConvolutionPlan,
-    size: Size,
-    forced: Option<Order>,
-) -> Vec<Group<'_, T>> {
+/// Groups the pairs of a plan with full weights.
+pub(crate) fn groups<T: Real>(plan: &ConvolutionPlan) -> Vec<Group<'_, T>> {
     let mut groups: Vec<Group<'_, T>> = Vec::new();
     for pair in plan.pairs() {
         let alike = groups.iter_mut().find(|group| {
@@ -140,29 +156,10 @@ pub(crate) fn groups<T: Real>(
                 .iter()
                 .map(|path| PathProgram::new(path, components))
                 .collect(),
+            frame: FrameParts::new(pair),
             members: vec![pair],
             order: Order::EdgeWeights,
         });
     }
-    for group in &mut groups {
-        group.order = forced.unwrap_or_else(|| cheaper(group, size));
-    }
     groups
-}
-
-/// Multiply-adds of both orders, weighted by the speed at which each kind runs (measured: a product
-/// with a short inner size takes about 1.3 times its share, one along the lanes 1.6 times).
-fn cheaper<T>(group: &Group<'_, T>, size: Size) -> Order {
-    let channels = group.channels_out() as f64;
-    let components = group.components as f64;
-    let (edges, rows, hidden) = (size.edges as f64, size.rows as f64, size.hidden as f64);
-    let degree = edges / rows.max(1.0);
-    let by_edges = edges * channels * (hidden + 1.6 * components);
-    let sums = edges * hidden * components * 1.3 * (1.0 + 4.0 / degree);
-    let by_rows = sums + rows * hidden * components * channels;
-    if by_rows < by_edges {
-        Order::RowSums
-    } else {
-        Order::EdgeWeights
-    }
 }

@@ -1,5 +1,7 @@
 //! Both orders of contraction are the same function, and tiles cover the edges.
 
+mod frames;
+
 use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
 
 use super::program::Order;

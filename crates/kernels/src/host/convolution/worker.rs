@@ -3,9 +3,10 @@
 use steerable_harmonics::plan::Weighting;
 
 use super::channel_wise::ChannelWise;
+use super::edge_frames::{self, EdgeFrames};
 use super::edge_weights::EdgeWeights;
 use super::lanes::Packed;
-use super::last_layer::{PackedWeight, WeightGradient};
+use super::last_layer::{Layer, PackedWeight, WeightGradient};
 use super::program::{Group, Order};
 use super::row_sums::{Job, RowSums};
 use super::tiles::{Segment, Tile};
@@ -58,9 +59,12 @@ pub(super) struct Worker<T> {
     to_y: Packed<T>,
     edge_weights: EdgeWeights<T>,
     row_sums: RowSums<T>,
+    edge_frames: Option<EdgeFrames<T>>,
     channel_wise: Option<ChannelWise<T>>,
     /// This thread's part of the gradient to the last radial layer.
     pub(super) to_weight: WeightGradient<T>,
+    /// The same for the layer that is folded for the frames of the edges.
+    pub(super) to_folded: WeightGradient<T>,
 }
 
 impl<T: Real> Worker<T> {
@@ -78,6 +82,12 @@ impl<T: Real> Worker<T> {
         let wants = |gradient: fn(&Wanted) -> bool| wanted.as_ref().is_some_and(gradient);
         let packed =
             |is_needed: bool, width: usize| Packed::new(if is_needed { runs } else { 0 }, width);
+        let has_messages = program.has(Order::EdgeWeights) || program.framing.is_some();
+        let gradient = |layer: Option<Layer<'_, T>>| match layer {
+            Some(layer) if wants(|w| w.weight) => WeightGradient::zeros(layer),
+            _ => WeightGradient::default(),
+        };
+        let framing = program.framing.as_ref();
         let rows = match program.has(Order::RowSums) {
             true => segments.max().unwrap_or(0),
             false => 0,
@@ -88,7 +98,7 @@ impl<T: Real> Worker<T> {
                 x: packed(is_full, dim_in),
                 y: packed(is_full, convolution.harmonics_width),
             },
-            messages: packed(program.has(Order::EdgeWeights), dim_out),
+            messages: packed(has_messages, dim_out),
             to_x: packed(is_full && wants(|w| w.features), dim_in),
             to_y: packed(
                 is_full && wants(|w| w.harmonics),
@@ -107,10 +117,10 @@ impl<T: Real> Worker<T> {
                 wanted.is_some(),
             ),
             channel_wise: (!is_full).then(|| ChannelWise::new(convolution, wanted)),
-            to_weight: match wants(|w| w.weight) {
-                true => WeightGradient::zeros(convolution),
-                false => WeightGradient::default(),
-            },
+            edge_frames: framing
+                .map(|framing| EdgeFrames::new(convolution, program, framing, wanted.is_some())),
+            to_weight: gradient(Some(convolution.layer())),
+            to_folded: gradient(framing.map(|framing| framing.layer.layer())),
         }
     }
 
@@ -133,10 +143,21 @@ impl<T: Real> Worker<T> {
             let job = self.tile.job(convolution, group, packed, tile);
             self.row_sums.forward(job, out, first_row);
         }
-        if !program.has(Order::EdgeWeights) {
+        if !program.has(Order::EdgeWeights) && program.framing.is_none() {
             return;
         }
         self.messages.clear(tile.runs());
+        if let Some((edge_frames, framing)) =
+            self.edge_frames.as_mut().zip(program.framing.as_ref())
+        {
+            let job = edge_frames::Job {
+                convolution,
+                program,
+                framing,
+                tile,
+            };
+            edge_frames.forward(job, &self.tile.x, &mut self.messages);
+        }
         for group in program.groups_in(Order::EdgeWeights) {
             let (x, y) = (&self.tile.x, &self.tile.y);
             let messages = &mut self.messages;
@@ -186,7 +207,7 @@ impl<T: Real> Worker<T> {
             let job = self.tile.job(convolution, group, packed, tile);
             self.row_sums.backward(job, grad, wanted, &mut gradients);
         }
-        if program.has(Order::EdgeWeights) {
+        if program.has(Order::EdgeWeights) || program.framing.is_some() {
             let mut row_of_edge = Vec::with_capacity(tile.edges.len());
             for segment in &self.tile.segments {
                 row_of_edge.extend(segment.edges.clone().map(|_| segment.row));
@@ -197,6 +218,19 @@ impl<T: Real> Worker<T> {
             for group in program.groups_in(Order::EdgeWeights) {
                 self.edge_weights
                     .backward(convolution, group, tile, read, wanted, &mut gradients);
+            }
+            if let Some((edge_frames, framing)) =
+                self.edge_frames.as_mut().zip(program.framing.as_ref())
+            {
+                let job = edge_frames::Job {
+                    convolution,
+                    program,
+                    framing,
+                    tile,
+                };
+                let read = (&self.tile.x, &self.messages);
+                let to = (&mut *gradients.x, &mut *gradients.hidden);
+                edge_frames.backward(job, read, wanted, to, &mut self.to_folded);
             }
         }
         if wanted.features && dim_in > 0 {

@@ -1,0 +1,101 @@
+//! Which order is the cheapest for a group of pairs.
+//!
+//! Counted are multiply-adds, in units of one inside a large matrix product. The factors are measured: they
+//! say how much slower work of other kinds runs.
+
+use super::program::{Group, Order};
+
+/// A multiply-add of radial weights that several components share.
+const APPLY: f64 = 1.6;
+/// Both multiply-adds of a radial weight in the frame: they wait for the weight.
+const APPLY_IN_FRAME: f64 = 8.0;
+/// A multiply-add with a kernel entry.
+const COUPLE: f64 = 3.0;
+/// A multiply-add of a short product.
+const SHORT: f64 = 1.3;
+/// A multiply-add of the folding of a layer.
+const FOLD: f64 = 4.0;
+/// A component of a feature that enters or leaves a frame, for each component of its degree.
+const ROTATE: f64 = 3.0;
+
+/// How many edges and rows a convolution has, and how wide its hidden layer is.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) edges: usize,
+    /// Rows that have edges.
+    pub(crate) rows: usize,
+    /// Hidden width, counting the bias.
+    pub(crate) hidden: usize,
+}
+
+/// Gives each group the cheaper of the two orders that need no frames.
+pub(crate) fn choose_without_frames<T>(groups: &mut [Group<'_, T>], size: Size) {
+    for group in groups {
+        group.order = match by_rows(group, size) < by_edges(group, size) {
+            true => Order::RowSums,
+            false => Order::EdgeWeights,
+        };
+    }
+}
+
+/// Moves groups to the frames of the edges, where all that they save there together is more than what
+/// the rotations cost.
+pub(crate) fn choose_frames<T>(groups: &mut [Group<'_, T>], size: Size) {
+    let saves = |group: &Group<'_, T>| {
+        let now = match group.order {
+            Order::RowSums => by_rows(group, size),
+            Order::EdgeWeights | Order::EdgeFrames => by_edges(group, size),
+        };
+        now - in_frames(group, size)
+    };
+    let (mut saved, mut blocks) = (0.0, Vec::new());
+    for group in groups.iter().filter(|group| saves(group) > 0.0) {
+        saved += saves(group);
+        let outputs = group.members.iter().map(|pair| pair.output);
+        for block in std::iter::once(group.input).chain(outputs) {
+            if !blocks.contains(&block) {
+                blocks.push(block);
+            }
+        }
+    }
+    let components = |l: usize| 2 * l + 1;
+    let rotations = blocks
+        .iter()
+        .map(|block| size.edges * block.dim() * components(block.l));
+    if saved > ROTATE * rotations.sum::<usize>() as f64 {
+        for group in groups.iter_mut().filter(|group| saves(group) > 0.0) {
+            group.order = Order::EdgeFrames;
+        }
+    }
+}
+
+fn by_edges<T>(group: &Group<'_, T>, size: Size) -> f64 {
+    let components = group.components as f64;
+    let applied = size.hidden as f64 + APPLY * components;
+    size.edges as f64 * (weights(group, group.paths.len()) * applied + coupling(group))
+}
+
+fn by_rows<T>(group: &Group<'_, T>, size: Size) -> f64 {
+    let (edges, rows) = (size.edges as f64, size.rows as f64);
+    let degree = edges / rows.max(1.0);
+    let sums = size.hidden as f64 * (group.coupled_len() * group.paths.len()) as f64;
+    let channels = group.channels_out() as f64;
+    edges * (sums * SHORT * (1.0 + 4.0 / degree) + coupling(group)) + rows * sums * channels
+}
+
+fn in_frames<T>(group: &Group<'_, T>, size: Size) -> f64 {
+    let weights = weights(group, group.frame.joints.len());
+    let hidden = size.hidden as f64;
+    let fold = FOLD * hidden * weights * group.paths.len() as f64;
+    size.edges as f64 * weights * (hidden + APPLY_IN_FRAME) + fold
+}
+
+/// Radial weights of one edge in some parts of a group.
+fn weights<T>(group: &Group<'_, T>, parts: usize) -> f64 {
+    (parts * group.input.mul * group.channels_out()) as f64
+}
+
+fn coupling<T>(group: &Group<'_, T>) -> f64 {
+    let entries: usize = group.paths.iter().map(|path| path.slots.len()).sum();
+    COUPLE * (entries * group.input.mul) as f64
+}

@@ -1,0 +1,218 @@
+//! The order in the frames of the edges is the same function of harmonics that have a direction.
+
+use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
+use steerable_harmonics::{Normalization, SphericalHarmonics};
+
+use super::super::program::Order;
+use super::super::{Convolution, Wanted};
+use super::{largest_difference, numbers, offsets};
+use crate::host::real::Real;
+
+/// All gradients but that to the harmonics, for which no frame is used.
+const INSIDE: Wanted = Wanted {
+    features: true,
+    harmonics: false,
+    hidden: true,
+    weight: true,
+};
+
+/// A convolution on forty rows, the numbers of which are made in f64 and rounded.
+struct Case<T> {
+    plan: ConvolutionPlan,
+    features: Vec<T>,
+    harmonics: Vec<T>,
+    hidden: Vec<T>,
+    hidden_width: usize,
+    weight: Vec<T>,
+    src: Vec<i32>,
+    row_offsets: Vec<i32>,
+    grad: Vec<T>,
+}
+
+/// Irreps in and out, and the highest filter degree.
+type Shape = (&'static str, &'static str, Option<usize>);
+
+impl<T: Real> Case<T> {
+    /// The first edges point along and close to the poles; the envelope of every fifth edge is zero.
+    fn new(
+        (irreps_in, irreps_out, l_filter_max): Shape,
+        sharing: RadialSharing,
+        normalization: Normalization,
+        bias: usize,
+    ) -> Self {
+        let parse = |text: &str| text.parse().expect("irreps");
+        let options = PlanOptions {
+            l_filter_max,
+            normalization: PathNormalization::FanIn,
+            sharing,
+        };
+        let plan = ConvolutionPlan::full(&parse(irreps_in), &parse(irreps_out), options);
+        let (nodes, hidden_width) = (20, 6);
+        let row_offsets = offsets(40);
+        let edges = row_offsets[40] as usize;
+        let mut vectors = numbers(edges * 3, 1);
+        let poles = [
+            [0.0, 2.0, 0.0],
+            [0.0, -0.5, 0.0],
+            [1e-9, 1.0, -1e-9],
+            [-1e-5, -1.0, 1e-6],
+            [0.0, 0.0, 3.0],
+            [-1.0, 0.0, 0.0],
+        ];
+        vectors[..18].copy_from_slice(poles.as_flattened());
+        let harmonics =
+            SphericalHarmonics::new(plan.l_filter_max()).with_normalization(normalization);
+        let mut y = vec![0.0; edges * harmonics.dim()];
+        harmonics.values(&vectors, &mut y);
+        for (edge, y) in y.chunks_exact_mut(harmonics.dim()).enumerate() {
+            let envelope = (edge % 5) as f64 / 4.0;
+            y.iter_mut().for_each(|y| *y *= envelope);
+        }
+        let of = |values: Vec<f64>| values.into_iter().map(T::of).collect();
+        Self {
+            features: of(numbers(nodes * plan.irreps_in().dim(), 2)),
+            harmonics: of(y),
+            hidden: of(numbers(edges * plan.num_radials() * hidden_width, 3)),
+            hidden_width,
+            weight: of(numbers((hidden_width + bias) * plan.num_weights(), 4)),
+            src: (0..edges).map(|e| (e * 7 % nodes) as i32).collect(),
+            grad: of(numbers(40 * plan.irreps_out().dim(), 5)),
+            row_offsets,
+            plan,
+        }
+    }
+
+    fn convolution(&self) -> Convolution<'_, T> {
+        Convolution {
+            plan: &self.plan,
+            features: &self.features,
+            harmonics: &self.harmonics,
+            harmonics_width: (self.plan.l_filter_max() + 1).pow(2),
+            hidden: &self.hidden,
+            hidden_width: self.hidden_width,
+            weight: &self.weight,
+            src: &self.src,
+            row_offsets: &self.row_offsets,
+        }
+    }
+
+    /// Output and gradients to features, hidden and weight.
+    fn results(&self, order: Order) -> [Vec<T>; 4] {
+        let convolution = self.convolution();
+        let gradients = convolution.backward_in(&self.grad, INSIDE, Some(order));
+        [
+            convolution.forward_in(Some(order)),
+            gradients.features,
+            gradients.hidden,
+            gradients.weight,
+        ]
+    }
+
+    fn has_frames(&self) -> bool {
+        let program = self.convolution().program(Some(Order::EdgeFrames), false);
+        program.framing.is_some()
+    }
+}
+
+fn in_double<T: Real>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|value| value.to_f64()).collect()
+}
+
+fn frames_agree_with_paths<T: Real>(tolerance: f64) {
+    let shapes: [Shape; 6] = [
+        ("4x0 + 3x1 + 2x2", "5x0 + 2x1 + 3x2", None),
+        ("4x0 + 3x1 + 5x3", "2x0 + 2x1 + 2x0 + 2x1", None),
+        ("2x0 + 1x4", "3x3 + 1x5 + 2x0", None),
+        ("3x2 + 2x4", "2x4 + 3x1", Some(3)),
+        (
+            "5x0e + 2x1o + 1x1e + 2x3o",
+            "3x0e + 2x1o + 1x2e + 4x3e",
+            None,
+        ),
+        ("1x8 + 1x2", "2x8", None),
+    ];
+    let sharings = [
+        RadialSharing::Shared,
+        RadialSharing::PerOutputIrrep,
+        RadialSharing::PerInputIrrep,
+        RadialSharing::PerPair,
+    ];
+    let lengths = [
+        Normalization::Component,
+        Normalization::Norm,
+        Normalization::Integral,
+    ];
+    for (index, shape) in shapes.into_iter().enumerate() {
+        for (normalization, bias) in lengths.into_iter().zip([0, 1, 0]) {
+            let sharing = sharings[index % sharings.len()];
+            let case = Case::<T>::new(shape, sharing, normalization, bias);
+            assert!(case.has_frames(), "{shape:?}, {normalization:?}");
+            let [by_paths, in_frames] =
+                [Order::EdgeWeights, Order::EdgeFrames].map(|order| case.results(order));
+            for (what, (a, b)) in in_frames.iter().zip(&by_paths).enumerate() {
+                let apart = largest_difference(&in_double(a), &in_double(b));
+                assert!(
+                    apart < tolerance,
+                    "{shape:?}, {normalization:?}, bias {bias}, result {what}: {apart:e} apart"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn frames_and_paths_give_the_same_values_and_gradients() {
+    frames_agree_with_paths::<f64>(1e-12);
+}
+
+#[test]
+fn frames_and_paths_agree_in_single_precision() {
+    frames_agree_with_paths::<f32>(1e-5);
+}
+
+#[test]
+fn frames_give_the_same_bits_each_time() {
+    let shape = ("4x0 + 3x1 + 5x3", "2x0 + 2x3", None);
+    let case = Case::<f32>::new(shape, RadialSharing::Shared, Normalization::Norm, 1);
+    assert!(case.has_frames());
+    assert!(case.results(Order::EdgeFrames) == case.results(Order::EdgeFrames));
+}
+
+#[test]
+fn an_edge_that_has_no_frame_sends_all_back_to_the_paths() {
+    let shape = ("2x1 + 2x2", "3x2", None);
+    type Change = fn(&mut [f64]);
+    let changes: [(&str, Change); 4] = [
+        ("an edge without a length", |y| y[1..].fill(0.0)),
+        ("one degree of another length", |y| y[9] += 1e-9),
+        ("not a number", |y| y[3] = f64::NAN),
+        ("no harmonics", |y| y.copy_from_slice(&numbers(y.len(), 9))),
+    ];
+    for (what, change) in changes {
+        let mut case = Case::new(shape, RadialSharing::Shared, Normalization::Component, 0);
+        let width = (case.plan.l_filter_max() + 1).pow(2);
+        change(&mut case.harmonics[33 * width..34 * width]);
+        assert!(!case.has_frames(), "{what}");
+        let [by_paths, in_frames] =
+            [Order::EdgeWeights, Order::EdgeFrames].map(|order| case.results(order));
+        let bits = |results: [Vec<f64>; 4]| results.concat().into_iter().map(f64::to_bits);
+        assert!(bits(by_paths).eq(bits(in_frames)), "{what}");
+    }
+}
+
+#[test]
+fn a_gradient_to_the_harmonics_is_that_of_the_paths() {
+    let shape = ("2x1 + 2x2", "3x2", None);
+    let case = Case::<f64>::new(shape, RadialSharing::Shared, Normalization::Component, 0);
+    let [by_paths, in_frames] = [Order::EdgeWeights, Order::EdgeFrames].map(|order| {
+        let wanted = Wanted {
+            harmonics: true,
+            ..INSIDE
+        };
+        let gradients = case
+            .convolution()
+            .backward_in(&case.grad, wanted, Some(order));
+        gradients.harmonics
+    });
+    assert!(by_paths == in_frames);
+}
