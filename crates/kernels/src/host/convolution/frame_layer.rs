@@ -9,10 +9,11 @@ use std::ops::Range;
 
 use steerable_harmonics::plan::Pair;
 
+use super::lanes::LANES;
 use super::last_layer::{Layer, WeightGradient};
 use super::program::Group;
-use crate::host::matmul::{Matrix, set_product};
 use crate::host::real::Real;
+use crate::host::simd::{Instructions, Loop, dispatch};
 use crate::host::tasks::run_all;
 
 /// How a pair's kernel joins the components of one m in the frame.
@@ -27,8 +28,8 @@ pub(crate) enum Joint {
 /// What a group's paths are in the frame of an edge.
 pub(crate) struct FrameParts {
     pub(crate) joints: Vec<Joint>,
-    /// `[path, joint]`: the kernel's entry for `|Y_l| = 1`.
-    entries: Vec<f64>,
+    /// Path, joint and the kernel's entry for `|Y_l| = 1`.
+    entries: Vec<(usize, usize, f64)>,
     /// First column of the first member in the folded layer.
     pub(crate) first_column: usize,
 }
@@ -43,25 +44,20 @@ impl FrameParts {
                 false => Joint::Crossed(m),
             })
         };
-        let mut found = Vec::new();
+        let (mut joints, mut entries) = (Vec::new(), Vec::new());
         for (index, path) in pair.paths.iter().enumerate() {
             let polar = path.l_filter * path.l_filter + path.l_filter;
             for term in path.terms.iter().filter(|term| term.harmonic == polar) {
-                if let Some(joint) = joint_of(term.m_in, term.m_out) {
-                    found.push((index, joint, term.value));
-                }
+                let Some(joint) = joint_of(term.m_in, term.m_out) else {
+                    continue;
+                };
+                let known = joints.iter().position(|other| *other == joint);
+                let at = known.unwrap_or_else(|| {
+                    joints.push(joint);
+                    joints.len() - 1
+                });
+                entries.push((index, at, term.value));
             }
-        }
-        let mut joints: Vec<Joint> = Vec::new();
-        for (_, joint, _) in &found {
-            if !joints.contains(joint) {
-                joints.push(*joint);
-            }
-        }
-        let mut entries = vec![0.0; pair.paths.len() * joints.len()];
-        for (path, joint, value) in found {
-            let at = joints.iter().position(|other| *other == joint);
-            entries[path * joints.len() + at.expect("listed above")] = value;
         }
         Self {
             joints,
@@ -70,15 +66,19 @@ impl FrameParts {
         }
     }
 
-    /// `[path, joint]`, for harmonics whose degree l is `length(l)` times as long as degree 0.
-    fn entries<T: Real>(&self, pair: &Pair, length: impl Fn(usize) -> f64) -> Vec<T> {
-        let rows = self.entries.chunks_exact(self.joints.len().max(1));
-        let rows = rows.zip(&pair.paths);
-        rows.flat_map(|(row, path)| {
-            let length = length(path.l_filter);
-            row.iter().map(move |entry| T::of(entry * length))
-        })
-        .collect()
+    /// The nonzero entries, `(path, joint, value)`, for harmonics whose degree l is `length(l)` times as
+    /// long as degree 0.
+    fn entries<T: Real>(
+        &self,
+        pair: &Pair,
+        length: impl Fn(usize) -> f64,
+    ) -> Vec<(usize, usize, T)> {
+        let entries = self.entries.iter();
+        let of = |&(path, joint, value): &(usize, usize, f64)| {
+            let value = value * length(pair.paths[path].l_filter);
+            (path, joint, T::of(value))
+        };
+        entries.map(of).collect()
     }
 }
 
@@ -92,10 +92,9 @@ pub(super) struct FoldedLayer<T> {
 
 /// One pair's paths and joints.
 struct Fold<T> {
-    /// `[path, joint]`
-    entries: Vec<T>,
-    paths: usize,
-    joints: usize,
+    /// What each joint is of the paths, and what each path's gradient is of the joints'.
+    of_paths: Vec<Combination<T>>,
+    of_joints: Vec<Combination<T>>,
     /// `c_in c_out`
     channels: usize,
     /// First column in the layer, and in the folded one.
@@ -103,13 +102,73 @@ struct Fold<T> {
     folded: usize,
 }
 
+/// A row as a sum of other rows: their numbers and coefficients.
+type Combination<T> = Vec<(usize, T)>;
+
 impl<T: Real> Fold<T> {
-    fn entries(&self) -> Matrix<'_, T> {
-        Matrix::new(&self.entries, self.paths, self.joints, self.joints)
+    fn new(
+        entries: &[(usize, usize, T)],
+        (paths, joints): (usize, usize),
+        channels: usize,
+        (column, folded): (usize, usize),
+    ) -> Self {
+        let mut of_paths = vec![Vec::new(); joints];
+        let mut of_joints = vec![Vec::new(); paths];
+        for &(path, joint, value) in entries {
+            of_paths[joint].push((path, value));
+            of_joints[path].push((joint, value));
+        }
+        Self {
+            of_paths,
+            of_joints,
+            channels,
+            column,
+            folded,
+        }
     }
 
     fn folded_columns(&self) -> Range<usize> {
-        self.folded..self.folded + self.joints * self.channels
+        self.folded..self.folded + self.of_paths.len() * self.channels
+    }
+}
+
+/// `to[row] = sum over the combination of value from[other row]`, rows of `width` numbers.
+struct Combine<'a, T> {
+    combinations: &'a [Combination<T>],
+    width: usize,
+    from: &'a [T],
+    to: &'a mut [T],
+}
+
+impl<T: Real> Loop for Combine<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        let (width, from) = (self.width, self.from);
+        for (combination, to) in self
+            .combinations
+            .iter()
+            .zip(self.to.chunks_exact_mut(width.max(1)))
+        {
+            let (wide, rest) = to.as_chunks_mut::<LANES>();
+            let start = wide.len() * LANES;
+            for (at, to) in wide.iter_mut().enumerate() {
+                let mut sum = [T::ZERO; LANES];
+                for &(row, value) in combination {
+                    let from = &from[row * width + at * LANES..][..LANES];
+                    for lane in 0..LANES {
+                        sum[lane] = I::multiply_add(from[lane], value, sum[lane]);
+                    }
+                }
+                *to = sum;
+            }
+            for (at, to) in rest.iter_mut().enumerate() {
+                *to = combination.iter().fold(T::ZERO, |sum, &(row, value)| {
+                    I::multiply_add(from[row * width + start + at], value, sum)
+                });
+            }
+        }
     }
 }
 
@@ -127,14 +186,12 @@ impl<T: Real> FoldedLayer<T> {
         for group in groups {
             group.frame.first_column = columns;
             for pair in &group.members {
-                let fold = Fold {
-                    entries: group.frame.entries(pair, &length),
-                    paths: pair.paths.len(),
-                    joints: group.frame.joints.len(),
-                    channels: pair.input.mul * pair.output.mul,
-                    column: pair.weights.start,
-                    folded: columns,
-                };
+                let fold = Fold::new(
+                    &group.frame.entries(pair, &length),
+                    (pair.paths.len(), group.frame.joints.len()),
+                    pair.input.mul * pair.output.mul,
+                    (pair.weights.start, columns),
+                );
                 columns = fold.folded_columns().end;
                 folds.push(fold);
             }
@@ -146,10 +203,12 @@ impl<T: Real> FoldedLayer<T> {
             .zip(layer.numbers.chunks_exact(layer.columns.max(1)));
         run_all(rows.collect(), |(to, from)| {
             for fold in &folds {
-                let from = &from[fold.column..];
-                let from = Matrix::new(from, fold.paths, fold.channels, fold.channels);
-                let to = &mut to[fold.folded_columns()];
-                set_product(to, fold.channels, fold.entries().transposed(), from);
+                dispatch(Combine {
+                    combinations: &fold.of_paths,
+                    width: fold.channels,
+                    from: &from[fold.column..],
+                    to: &mut to[fold.folded_columns()],
+                });
             }
         });
         Self {
@@ -170,18 +229,19 @@ impl<T: Real> FoldedLayer<T> {
 
     /// Writes the gradient to the layer's own columns, from that to the folded ones.
     pub(super) fn unfold(&self, folded: &WeightGradient<T>, to: &mut WeightGradient<T>) {
-        for fold in &self.folds {
-            let unfold = |from: &[T], to: &mut [T], per_column: usize| {
-                let width = fold.channels * per_column;
-                let from = &from[fold.folded * per_column..];
-                let from = Matrix::new(from, fold.joints, width, width);
-                let to = &mut to[fold.column * per_column..];
-                set_product(to, width, fold.entries(), from);
-            };
-            unfold(&folded.packed, &mut to.packed, self.hidden);
-            if !to.bias.is_empty() {
-                unfold(&folded.bias, &mut to.bias, 1);
+        let unfold = |from: &[T], to: &mut [T], per_column: usize| {
+            for fold in &self.folds {
+                dispatch(Combine {
+                    combinations: &fold.of_joints,
+                    width: fold.channels * per_column,
+                    from: &from[fold.folded * per_column..],
+                    to: &mut to[fold.column * per_column..],
+                });
             }
+        };
+        unfold(&folded.packed, &mut to.packed, self.hidden);
+        if !to.bias.is_empty() {
+            unfold(&folded.bias, &mut to.bias, 1);
         }
     }
 }
