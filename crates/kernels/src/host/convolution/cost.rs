@@ -8,7 +8,7 @@ use super::program::{Group, Order};
 /// A multiply-add of radial weights that several components share.
 const APPLY: f64 = 1.6;
 /// Both multiply-adds of a radial weight in the frame: they wait for the weight.
-const APPLY_IN_FRAME: f64 = 8.0;
+const APPLY_IN_FRAME: f64 = 10.0;
 /// A multiply-add with a kernel entry.
 const COUPLE: f64 = 3.0;
 /// A multiply-add of a short product.
@@ -16,7 +16,9 @@ const SHORT: f64 = 1.3;
 /// A multiply-add of the folding of a layer.
 const FOLD: f64 = 4.0;
 /// A component of a feature that enters or leaves a frame, for each component of its degree.
-const ROTATE: f64 = 3.0;
+const ROTATE: f64 = 12.0;
+/// Finding the frame of an edge.
+const FRAME: f64 = 5000.0;
 
 /// How many edges and rows a convolution has, and how wide its hidden layer is.
 #[derive(Clone, Copy)]
@@ -59,10 +61,9 @@ pub(crate) fn choose_frames<T>(groups: &mut [Group<'_, T>], size: Size) {
         }
     }
     let components = |l: usize| 2 * l + 1;
-    let rotations = blocks
-        .iter()
-        .map(|block| size.edges * block.dim() * components(block.l));
-    if saved > ROTATE * rotations.sum::<usize>() as f64 {
+    let rotations = blocks.iter().map(|block| block.dim() * components(block.l));
+    let rotations = ROTATE * rotations.sum::<usize>() as f64;
+    if saved > size.edges as f64 * (FRAME + rotations) {
         for group in groups.iter_mut().filter(|group| saves(group) > 0.0) {
             group.order = Order::EdgeFrames;
         }
