@@ -230,8 +230,7 @@ fn turn<I: Instructions, T: Real>(
     for c in l * mul..(l + 1) * mul {
         out[c] = times(&x[c], &angles[0][0]);
     }
-    for m in 1..=l {
-        let [cos, sin] = angles[m];
+    for (m, &[cos, sin]) in angles.iter().enumerate().take(l + 1).skip(1) {
         let sin = sin.map(|value| sign * value);
         let minus_sin = sin.map(|value| T::ZERO - value);
         for c in 0..mul {
