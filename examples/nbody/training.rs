@@ -9,11 +9,11 @@ use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 use burn::module::Module;
-use burn::optim::AdamConfig;
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
 use burn::train::metric::LearningRateMetric;
 use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep};
+use steerable_train::AdamConfig;
 
 use super::checkpoint::{CheckpointFolder, KeepLastAndBest, PARTS};
 use super::data::{Batch, Loader, Order, Sample};
@@ -226,7 +226,8 @@ impl Training<'_> {
         let interrupter = training.interrupter();
         let result = training.launch(Learner::new(
             model.train(),
-            AdamConfig::new().init(),
+            // burn's epsilon, under which the published figures were taken.
+            AdamConfig::new().with_epsilon(1e-5).init(),
             schedule,
         ));
         drop(result);

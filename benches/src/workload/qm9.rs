@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use steerable::nn::{
     Cloud, Convolution, Features, GraphTensors, PooledTransformer, PooledTransformerConfig,
     SE3TransformerConfig, SteerableLinear,
 };
+use steerable_train::AdamConfig;
 
 use super::count::{self, Size};
 use super::{Cost, Mode, Source, Work, memory, note};
@@ -161,7 +162,7 @@ fn train(
     cloud: Cloud,
     target: Tensor<2>,
 ) -> Box<dyn FnMut()> {
-    let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
+    let mut optimizer = AdamConfig::new().init();
     let mut kept = Some(model);
     Box::new(move || {
         let model = kept.take().expect("put back after every step");

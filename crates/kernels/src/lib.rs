@@ -12,10 +12,10 @@
 //! | [`attend`] | logits, softmax over the incoming edges of each node, sum of their values |
 //! | [`pass_messages`] | radial layers, `convolve` and `attend` slab by slab, within a memory budget |
 //! | [`steerable_linear`] | the channels of each irrep mixed, on packed rows |
-//! | [`activate`] | activations, vectorised |
 //! | [`norm_nonlinearity`], [`gate`] | non-linearities that commute with rotations |
 //! | [`equivariant_layer_norm`] | normalization that commutes with rotations |
 //! | [`activate`] | activations, vectorised |
+//! | [`adam_step`] | a step of the optimizer, in one pass |
 //! | [`radial_layer`] | linear map, normalization and activation of radial networks side by side |
 //!
 //! # Backends
@@ -49,6 +49,7 @@ pub use host::radial::RadialWanted;
 pub use host::steerable_linear::{LinearMap, LinearPlan, LinearWanted};
 pub use message_plan::{MessageConvolution, MessagePlan, Reduction};
 pub use ops::activation::{ActivationOps, activate};
+pub use ops::adam::{AdamOps, AdamStep, adam_step};
 pub use ops::attention::{AttentionForm, AttentionInputs, AttentionOps, attend};
 pub use ops::convolution::{ConvolutionInputs, ConvolutionOps, convolve};
 pub use ops::gate::{GateOps, gate};

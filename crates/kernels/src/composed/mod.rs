@@ -3,6 +3,7 @@
 //! They store what the kernels do not, such as all radial weights of all edges. No `select_assign`,
 //! `scatter` or `scatter_nd`: those are slow or wrong on burn 0.22's GPU backends.
 
+mod adam;
 pub(crate) mod attention;
 #[cfg(test)]
 mod convolution;
@@ -13,6 +14,8 @@ pub(crate) mod rows;
 mod tape;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use self::adam::adam_step;
 
 use std::ops::{Add, Mul, Range, Sub};
 

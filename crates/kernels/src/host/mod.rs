@@ -3,6 +3,8 @@
 //! On `Flex` tensors are read in place; `NdArray`'s are copied.
 
 pub(crate) mod activation;
+#[cfg(feature = "flex")]
+mod adam;
 pub(crate) mod attention;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod backends;

@@ -2,6 +2,7 @@
 //! implement, and the backward pass.
 
 pub(crate) mod activation;
+pub(crate) mod adam;
 pub(crate) mod attention;
 pub(crate) mod convolution;
 pub(crate) mod gate;
