@@ -14,12 +14,14 @@ mod backbone;
 mod ca_trace;
 mod chain;
 mod compare;
+mod completion;
 pub mod file;
 mod frame;
 pub mod ideal;
 mod internal;
 mod mds;
 mod pairwise;
+mod secondary;
 pub mod structure;
 mod torsions;
 
@@ -34,6 +36,7 @@ pub use compare::{
     CompareError, FapeConfig, Gdt, Lddt, LddtConfig, Matched, Superposition, TmScore, fape,
     tm_distance_scale,
 };
+pub use completion::AddedAtom;
 pub use frame::{DegenerateFrame, Frame};
 pub use internal::{InternalCoordinates, InternalCoordinatesError, Joint, Link, ResidueShape};
 pub use mds::{
@@ -44,4 +47,5 @@ pub use pairwise::{
     DistanceBins, DistanceMatrix, DistogramError, ExpectedDistance, OrientedResidue,
     PairOrientation, rank, relative_frames,
 };
+pub use secondary::SecondaryStructure;
 pub use torsions::{Torsions, torsion_angle};
