@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::random;
 
-/// Attained peaks on the threads of the present pool.
+/// Attained peaks of a device: of a CPU, on the threads of the present pool.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Machine {
     /// Floating-point operations per second of one `2048^3` product of f32 matrices.
@@ -24,12 +24,19 @@ const CHUNK: usize = 1 << 16;
 
 impl Machine {
     /// The best of several tries.
-    pub fn measure() -> Self {
-        let device = Device::flex();
-        let [a, b] = [0, 1].map(|_| random([SIZE, SIZE], &device));
+    pub fn measure(device: &Device) -> Self {
+        let [a, b] = [0, 1].map(|_| random([SIZE, SIZE], device));
         let product = best(8, || {
             black_box(a.clone().matmul(b.clone()));
+            device.sync().expect("the device works");
         });
+        let flop_per_s = 2.0 * SIZE.pow(3) as f64 / product;
+        if *device != Device::flex() {
+            return Self {
+                flop_per_s,
+                bytes_per_s: copied_on(device),
+            };
+        }
         let from = vec![1.0_f32; COPIED];
         let mut to = vec![0.0_f32; COPIED];
         let copy = best(5, || {
@@ -38,10 +45,21 @@ impl Machine {
             black_box(&to);
         });
         Self {
-            flop_per_s: 2.0 * SIZE.pow(3) as f64 / product,
+            flop_per_s,
             bytes_per_s: 2.0 * 4.0 * COPIED as f64 / copy,
         }
     }
+}
+
+/// Bytes per second, read and written, of adding one to every number of 256 MiB.
+fn copied_on(device: &Device) -> f64 {
+    let from = random([COPIED >> 10, 1 << 10], device);
+    device.sync().expect("the device works");
+    let seconds = best(8, || {
+        black_box(from.clone() + 1.0);
+        device.sync().expect("the device works");
+    });
+    2.0 * 4.0 * COPIED as f64 / seconds
 }
 
 fn best(tries: usize, mut run: impl FnMut()) -> f64 {

@@ -68,11 +68,11 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The device whose tensors record a tape if the mode needs one.
-    fn device(self) -> Device {
+    /// The device, recording a tape if the mode needs one.
+    fn on(self, device: &Device) -> Device {
         match self {
-            Self::ForwardAndBackward | Self::Train => Device::flex().autodiff(),
-            _ => Device::flex(),
+            Self::ForwardAndBackward | Self::Train => device.clone().autodiff(),
+            _ => device.clone(),
         }
     }
 
@@ -109,11 +109,17 @@ pub struct Work {
 /// Parameters or modes that a workload does not have.
 pub type BadRequest = Box<dyn std::error::Error>;
 
-/// Builds a workload; `params` replace the defaults, which are those of the published comparison.
+/// Builds a workload on a device; `params` replace the defaults, which are those of the published
+/// comparison. W1 and W5 work on slices and are built for the CPU whatever the device.
 ///
 /// # Errors
 /// When the workload has no such parameter or mode.
-pub fn build(name: Name, mode: Mode, params: &Value) -> Result<Work, BadRequest> {
+pub fn build(
+    name: Name,
+    mode: Mode,
+    params: &Value,
+    device: &Device,
+) -> Result<Work, BadRequest> {
     fn read<P: DeserializeOwned>(params: &Value) -> Result<P, BadRequest> {
         Ok(P::deserialize(params)?)
     }
@@ -122,10 +128,10 @@ pub fn build(name: Name, mode: Mode, params: &Value) -> Result<Work, BadRequest>
             read::<Harmonics>(params)?.build(mode)
         }
         (Name::W2 | Name::W6, Mode::Forward | Mode::ForwardAndBackward) => {
-            read::<ChannelWise>(params)?.build(mode)
+            read::<ChannelWise>(params)?.build(mode, device)
         }
-        (Name::W3, Mode::Forward | Mode::ForwardAndBackward) => read::<Full>(params)?.build(mode),
-        (Name::W4, Mode::Forward | Mode::Train) => read::<Qm9>(params)?.build(mode),
+        (Name::W3, Mode::Forward | Mode::ForwardAndBackward) => read::<Full>(params)?.build(mode, device),
+        (Name::W4, Mode::Forward | Mode::Train) => read::<Qm9>(params)?.build(mode, device),
         (Name::W5, Mode::WignerD | Mode::Tables) => read::<Rotations>(params)?.build(mode),
         _ => return Err(format!("{name:?} has no mode {mode:?}").into()),
     };

@@ -9,7 +9,7 @@ use steerable_benches::workload::{ChannelWise, Full, Mode, Name, Qm9, Rotations,
 
 /// The note of a workload of `mode` that has run one step.
 fn note_after_a_step(name: Name, mode: Mode, params: &Value) -> Map<String, Value> {
-    let mut work = build(name, mode, params).expect("such a workload exists");
+    let mut work = build(name, mode, params, &Device::flex()).expect("such a workload exists");
     (work.step)();
     work.note
 }

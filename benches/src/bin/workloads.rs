@@ -16,6 +16,7 @@
 
 use std::process::ExitCode;
 
+use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use steerable_benches::machine::Machine;
@@ -55,10 +56,23 @@ struct Arguments {
     backend: Backend,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Backend {
     /// Burn's CPU backend.
     Flex,
+    /// The first GPU that wgpu finds, or what CUBECL_WGPU_DEFAULT_DEVICE names.
+    #[cfg(feature = "wgpu")]
+    Wgpu,
+}
+
+impl Backend {
+    fn device(self) -> Device {
+        match self {
+            Self::Flex => Device::flex(),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -77,7 +91,10 @@ fn main() -> ExitCode {
 }
 
 fn one(name: Name, arguments: &Arguments) -> Result<Value, BadRequest> {
-    let Backend::Flex = arguments.backend;
+    let device = arguments.backend.device();
+    if arguments.backend != Backend::Flex && matches!(name, Name::W1 | Name::W5) {
+        return Err(format!("{name:?} runs on slices of the CPU: use --backend flex").into());
+    }
     // The calling thread is one of the pool, so that one thread is one thread and nothing is handed
     // over between two.
     rayon::ThreadPoolBuilder::new()
@@ -86,15 +103,22 @@ fn one(name: Name, arguments: &Arguments) -> Result<Value, BadRequest> {
         .build_global()?;
     let params: Value = serde_json::from_str(&arguments.params)?;
     let at_start = Memory::now();
-    let mut work = build(name, arguments.mode, &params)?;
+    let mut work = build(name, arguments.mode, &params, &device)?;
     let built = Memory::now();
     let timing = match arguments.mode {
         Mode::Tables => measure::once(&mut work.step),
-        _ => measure::repeatedly(&mut work.step, arguments.threads),
+        // A step's work on a GPU is queued: it is over when the device is idle.
+        _ => measure::repeatedly(
+            &mut || {
+                (work.step)();
+                device.sync().expect("the device works");
+            },
+            arguments.threads,
+        ),
     };
     let used = Memory::now();
     drop(work.step);
-    let machine = Machine::measure();
+    let machine = Machine::measure(&device);
 
     let seconds = |amount: Option<f64>, per_s: f64| amount.map(|amount| amount / per_s);
     let cost = work.cost;
@@ -114,6 +138,7 @@ fn one(name: Name, arguments: &Arguments) -> Result<Value, BadRequest> {
         "peer": "steerable",
         "mode": mode.get_name(),
         "threads": arguments.threads,
+        "device": format!("{device:?}"),
         "params": params,
         "median_s": timing.median_s,
         "min_s": timing.min_s,

@@ -60,8 +60,8 @@ impl Full {
             .init(device)
     }
 
-    pub(super) fn build(&self, mode: Mode) -> Work {
-        let device = mode.device();
+    pub(super) fn build(&self, mode: Mode, device: &Device) -> Work {
+        let device = mode.on(device);
         let mut source = Source::new();
         let graph = source.regular_graph(self.nodes, self.neighbours);
         let num_edges = graph.num_edges();

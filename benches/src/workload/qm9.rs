@@ -105,8 +105,8 @@ impl Qm9 {
         Graph::from_edges(self.atoms, &edges).expect("bonds between atoms")
     }
 
-    pub(super) fn build(self, mode: Mode) -> Work {
-        let device = mode.device();
+    pub(super) fn build(self, mode: Mode, device: &Device) -> Work {
+        let device = mode.on(device);
         let mut source = Source::new();
         let molecules: Vec<Graph> = (0..self.molecules)
             .map(|_| self.molecule(&mut source))
