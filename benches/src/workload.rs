@@ -114,12 +114,7 @@ pub type BadRequest = Box<dyn std::error::Error>;
 ///
 /// # Errors
 /// When the workload has no such parameter or mode.
-pub fn build(
-    name: Name,
-    mode: Mode,
-    params: &Value,
-    device: &Device,
-) -> Result<Work, BadRequest> {
+pub fn build(name: Name, mode: Mode, params: &Value, device: &Device) -> Result<Work, BadRequest> {
     fn read<P: DeserializeOwned>(params: &Value) -> Result<P, BadRequest> {
         Ok(P::deserialize(params)?)
     }
@@ -130,7 +125,9 @@ pub fn build(
         (Name::W2 | Name::W6, Mode::Forward | Mode::ForwardAndBackward) => {
             read::<ChannelWise>(params)?.build(mode, device)
         }
-        (Name::W3, Mode::Forward | Mode::ForwardAndBackward) => read::<Full>(params)?.build(mode, device),
+        (Name::W3, Mode::Forward | Mode::ForwardAndBackward) => {
+            read::<Full>(params)?.build(mode, device)
+        }
         (Name::W4, Mode::Forward | Mode::Train) => read::<Qm9>(params)?.build(mode, device),
         (Name::W5, Mode::WignerD | Mode::Tables) => read::<Rotations>(params)?.build(mode),
         _ => return Err(format!("{name:?} has no mode {mode:?}").into()),
