@@ -94,14 +94,23 @@ fn backward_steps_reach_every_input_and_weight() {
 
 #[test]
 fn training_steps_repeat() {
-    let mut work = build(Name::W4, Mode::Train, &json!({ "mol": 1 })).expect("W4 trains");
+    let mut work =
+        build(Name::W4, Mode::Train, &json!({ "mol": 1 }), &Device::flex()).expect("W4 trains");
     (work.step)();
     (work.step)();
 }
 
 #[test]
 fn unknown_parameters_and_modes_are_refused() {
-    assert!(build(Name::W2, Mode::Forward, &json!({ "channels": 32 })).is_err());
-    assert!(build(Name::W2, Mode::Train, &json!({})).is_err());
-    assert!(build(Name::W1, Mode::WignerD, &json!({})).is_err());
+    assert!(
+        build(
+            Name::W2,
+            Mode::Forward,
+            &json!({ "channels": 32 }),
+            &Device::flex()
+        )
+        .is_err()
+    );
+    assert!(build(Name::W2, Mode::Train, &json!({}), &Device::flex()).is_err());
+    assert!(build(Name::W1, Mode::WignerD, &json!({}), &Device::flex()).is_err());
 }
