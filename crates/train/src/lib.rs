@@ -4,5 +4,6 @@
 //! of a small molecule through a model of nine million parameters is mostly that. [`Adam`] makes one.
 
 mod adam;
+pub mod checkpoint;
 
 pub use adam::{Adam, AdamConfig};

@@ -1,0 +1,40 @@
+//! The subcommands.
+
+use clap::{Parser, Subcommand};
+
+use crate::CommandResult;
+use crate::protein::{compare, convert, refine};
+
+/// SE(3)-equivariant networks: train, evaluate, use.
+#[derive(Debug, Parser)]
+#[command(name = "steerable", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Refine a protein's backbone with a trained structure module.
+    Refine(refine::RefineArgs),
+    /// Convert proteins between files and representations.
+    Convert(convert::ConvertArgs),
+    /// Compare two structures of a protein.
+    Compare(compare::CompareArgs),
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Whatever the subcommand finds wrong.
+    pub fn run(self) -> CommandResult {
+        match self {
+            Self::Refine(args) => refine::run(&args),
+            Self::Convert(args) => convert::run(&args),
+            Self::Compare(args) => compare::run(&args),
+        }
+    }
+}

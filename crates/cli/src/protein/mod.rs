@@ -1,0 +1,5 @@
+//! Subcommands for proteins.
+
+pub mod compare;
+pub mod convert;
+pub mod refine;
