@@ -16,6 +16,7 @@ mod chain;
 mod compare;
 mod completion;
 pub mod file;
+pub mod folding;
 mod frame;
 pub mod ideal;
 mod internal;
@@ -24,6 +25,7 @@ mod pairwise;
 mod secondary;
 pub mod structure;
 mod torsions;
+pub mod trunk;
 
 pub use amino_acid::{AminoAcid, ResidueName};
 pub use backbone::{Backbone, BackboneResidue};

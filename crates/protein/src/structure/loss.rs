@@ -1,10 +1,12 @@
 //! What a structure module is trained by.
 
 use burn::tensor::{Tensor, TensorData, activation};
+use nalgebra::Vector3;
 
 use super::frames::FrameTensors;
 use super::one_hot::one_hot;
-use crate::FapeConfig;
+use super::side_chain::TorsionTargets;
+use crate::{CompareError, FapeConfig, Matched};
 
 /// How far the CA atoms of one chain, seen from each residue's frame, are from where they should be:
 /// [`fape`](crate::fape()) of tensors. It does not change when either structure is moved, and a mirror
@@ -88,13 +90,51 @@ pub fn expected_lddt(logits: Tensor<2>) -> Tensor<1> {
 }
 
 /// Squared distance between predicted and true side-chain torsions on the unit circle, the mean over
-/// those that are there, `[1]`; zero when none is.
+/// those that are there, `[1]`; zero when none is. Where half a turn gives the same side chain, the
+/// nearer of the two counts.
 ///
 /// # Shapes
-/// - predicted, truth: sine and cosine, `[N, n, 2]`
-/// - known: one where the torsion is there, else zero, `[N, n, 1]`
-pub fn torsion_loss(predicted: Tensor<3>, truth: Tensor<3>, known: Tensor<3>) -> Tensor<1> {
-    let error = predicted - truth;
-    let square = (error.clone() * error).sum_dim(2) * known.clone();
-    square.sum() / (known.sum() + 1e-6)
+/// - predicted: sine and cosine, `[N, n, 2]`
+///
+/// # Source
+/// Jumper et al. 2021, supplement, algorithm 27.
+pub fn torsion_loss(predicted: Tensor<3>, targets: &TorsionTargets) -> Tensor<1> {
+    let square = |error: Tensor<3>| (error.clone() * error).sum_dim(2);
+    let direct = square(predicted.clone() - targets.truth.clone());
+    let turned = square(predicted + targets.truth.clone());
+    let nearer = direct.clone().min_pair(turned);
+    let symmetric = targets.symmetric.clone();
+    let error = direct.clone() + symmetric * (nearer - direct);
+    (error * targets.known.clone()).sum() / (targets.known.clone().sum() + 1e-6)
+}
+
+/// Mean distance of the predicted CA atoms from the true ones, in angstrom, `[1]`, after the motion that
+/// brings the true ones nearest to the prediction (least squares; it is held fixed in the gradient).
+/// Zero distances count as a tenth of an angstrom.
+///
+/// # Errors
+/// [`CompareError`](crate::CompareError): no residues, unequal numbers, positions that are not finite.
+pub fn displacement_loss(
+    predicted: &FrameTensors,
+    truth: &[Vector3<f64>],
+) -> Result<Tensor<1>, CompareError> {
+    let ca = predicted.translation();
+    let model: Vec<Vector3<f64>> = predicted
+        .to_frames()
+        .iter()
+        .map(|frame| frame.translation)
+        .collect();
+    let on_prediction = Matched {
+        model: truth,
+        reference: &model,
+    };
+    let motion = on_prediction.superpose()?.motion;
+    let moved: Vec<f64> = truth
+        .iter()
+        .flat_map(|x| <[f64; 3]>::from(motion.apply(x)))
+        .collect();
+    let moved = TensorData::new(moved, [truth.len(), 3]);
+    let error = ca.clone() - Tensor::from_data(moved, (&ca.device(), ca.dtype()));
+    let square = (error.clone() * error).sum_dim(1);
+    Ok((square + 1e-2).sqrt().mean())
 }

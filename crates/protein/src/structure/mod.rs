@@ -1,5 +1,6 @@
 //! Networks that refine the frames of residues, on burn tensors.
 
+mod any_layer;
 mod frames;
 mod layer;
 mod loss;
@@ -7,15 +8,23 @@ mod module;
 mod one_hot;
 mod point_attention;
 mod se3_layer;
+mod side_chain;
 mod surroundings;
 
+pub use any_layer::{AnyLayer, LayerConfig};
 pub use frames::{FrameTensors, FrameUpdate};
 pub use layer::{ResidueUpdate, Residues, StructureLayer, Surroundings};
-pub use loss::{confidence_loss, expected_lddt, frame_aligned_point_error, torsion_loss};
+pub use loss::{
+    confidence_loss, displacement_loss, expected_lddt, frame_aligned_point_error, torsion_loss,
+};
 pub use module::{
     IterationWeights, StructureInputs, StructureModule, StructureModuleConfig, StructureOutput,
 };
 pub use one_hot::one_hot;
 pub use point_attention::{PointAttentionConfig, PointAttentionLayer};
 pub use se3_layer::{TransformerLayer, TransformerLayerConfig};
-pub use surroundings::{NeighbourConfig, ResidueGraph, ResidueGraphTensors, residue_index};
+pub use side_chain::{MAX_CHI, SideChainTorsions, TorsionTargets};
+pub use surroundings::{
+    NeighbourConfig, ResidueGraph, ResidueGraphTensors, SEPARATIONS, residue_index,
+    separation_class,
+};

@@ -78,7 +78,7 @@ impl StructureModuleConfig {
         self.init_with(layers, device)
     }
 
-    fn num_layers(&self) -> usize {
+    pub(super) fn num_layers(&self) -> usize {
         match self.weights {
             IterationWeights::Shared => 1,
             IterationWeights::Own => self.num_iterations,

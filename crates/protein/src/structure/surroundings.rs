@@ -30,7 +30,7 @@ pub struct NeighbourConfig {
 #[derive(Clone, Debug)]
 pub struct ResidueGraph {
     graph: Graph,
-    /// `residue_index[dst] - residue_index[src]`, held to the farthest that is told apart.
+    /// `residue_index[dst] - residue_index[src]`.
     separations: Vec<i32>,
 }
 
@@ -67,10 +67,7 @@ impl ResidueGraph {
         }
         let separations = edges
             .iter()
-            .map(|edge| {
-                let apart = residue_index[edge.dst as usize] - residue_index[edge.src as usize];
-                apart.clamp(-FARTHEST, FARTHEST)
-            })
+            .map(|edge| residue_index[edge.dst as usize] - residue_index[edge.src as usize])
             .collect();
         Ok(Self {
             graph: Graph::from_edges(ca.len(), &edges)?,
@@ -100,7 +97,7 @@ impl ResidueGraph {
 
     fn separation_classes(&self) -> Vec<usize> {
         let classes = self.separations.iter();
-        classes.map(|apart| (apart + FARTHEST) as usize).collect()
+        classes.map(|&apart| separation_class(apart)).collect()
     }
 
     /// Uploads it.
@@ -129,8 +126,14 @@ pub fn residue_index(backbone: &Backbone) -> Vec<i32> {
         .collect()
 }
 
-/// Number of classes of separations along the chain.
-pub(super) const SEPARATIONS: usize = 2 * FARTHEST as usize + 1;
+/// Number of classes of separations along the chain: one for each up to 16 in either direction, those
+/// further apart with the last.
+pub const SEPARATIONS: usize = 2 * FARTHEST as usize + 1;
+
+/// The class of a separation along the chain, below [`SEPARATIONS`].
+pub fn separation_class(apart: i32) -> usize {
+    (apart.clamp(-FARTHEST, FARTHEST) + FARTHEST) as usize
+}
 
 /// A [`ResidueGraph`] on a device: upload once for all iterations.
 #[derive(Clone, Debug)]

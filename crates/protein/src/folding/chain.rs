@@ -1,0 +1,83 @@
+//! Refinement of a chain as a file has it.
+
+use super::error::FoldingError;
+use super::model::{FoldingModel, ResidueSequence};
+use crate::structure::residue_index;
+use crate::{Backbone, Chain, Frame};
+
+/// A refined chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefinedChain {
+    /// All residues of the input, with the predicted lDDT in per cent as B factors.
+    pub chain: Chain,
+    /// The residues that were refined, by their index in the chain, and the predicted lDDT of each, in
+    /// 0..=1.
+    pub confidence: Vec<(usize, f64)>,
+    /// The residues without N, CA, C and a frame, by their index: they stand where they stood, with a B
+    /// factor of 0.
+    pub left: Vec<usize>,
+}
+
+impl FoldingModel {
+    /// Refines the backbone of a chain. Each residue's atoms move with its frame, but for O, which
+    /// follows the new psi.
+    ///
+    /// # Errors
+    /// [`FoldingError::NeedsDistances`] from a model with a trunk; [`FoldingError::NoResidues`];
+    /// positions that are not finite.
+    pub fn refine_chain(&self, chain: &Chain) -> Result<RefinedChain, FoldingError> {
+        if self.trunk.is_some() {
+            return Err(FoldingError::NeedsDistances);
+        }
+        let traced = chain.backbone();
+        let index = residue_index(&traced.backbone);
+        let mut sequence = ResidueSequence::default();
+        let (mut start, mut rows, mut bonded) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, atoms) in traced.backbone.residues().iter().enumerate() {
+            if let Ok(frame) = Frame::of_residue(atoms) {
+                let row = traced.residues[i];
+                sequence.amino_acids.push(chain.residues[row].amino_acid);
+                sequence.residue_index.push(index[i]);
+                start.push(frame);
+                rows.push(row);
+                bonded.push(traced.backbone.is_bonded_to_previous(i));
+            }
+        }
+        if start.is_empty() {
+            return Err(FoldingError::NoResidues);
+        }
+        let passes = self.config().num_passes;
+        let refined = self.refine(&sequence, start, None, passes)?;
+
+        let mut chain = chain.clone();
+        let mut b_factors = vec![0.0; chain.residues.len()];
+        for (k, &row) in rows.iter().enumerate() {
+            let motion = refined.frames[k].compose(&refined.start[k].inverse());
+            for atom in &mut chain.residues[row].atoms {
+                atom.position = motion.apply(&atom.position);
+            }
+            b_factors[row] = 100.0 * refined.confidence[k];
+        }
+        let moved = rows.iter().map(|&row| {
+            let residue = chain.residues[row].backbone();
+            residue.expect("it had a backbone before it moved")
+        });
+        let backbone = Backbone::new(moved.collect(), bonded);
+        let torsions = backbone.torsions();
+        for (k, &row) in rows.iter().enumerate() {
+            let Some(psi) = torsions[k].psi else { continue };
+            let o = backbone.residues()[k].ideal_o(psi);
+            let mut atoms = chain.residues[row].atoms.iter_mut();
+            if let Some(atom) = atoms.find(|atom| atom.name == "O") {
+                atom.position = o;
+            }
+        }
+        let left = (0..chain.residues.len()).filter(|row| !rows.contains(row));
+        let left = left.collect();
+        Ok(RefinedChain {
+            chain: chain.with_b_factors(&b_factors),
+            confidence: rows.into_iter().zip(refined.confidence).collect(),
+            left,
+        })
+    }
+}

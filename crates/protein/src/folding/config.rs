@@ -1,0 +1,86 @@
+//! All choices of a folding model: a checkpoint holds them, and the model is built from them.
+
+use burn::config::Config;
+use burn::tensor::Device;
+use steerable_nn::BuildError;
+
+use super::model::FoldingModel;
+use crate::structure::{LayerConfig, NeighbourConfig, StructureModuleConfig};
+use crate::trunk::{ObservedDistances, TrunkConfig};
+use crate::{AminoAcid, DistanceBins, DistogramError};
+
+/// Bins of distances of one width, and the two outside.
+#[derive(Config, Debug, Copy, PartialEq)]
+pub struct BinsConfig {
+    /// Where the first inner bin begins, in angstrom.
+    #[config(default = 2.0)]
+    pub first: f64,
+    /// Where the last inner bin ends, in angstrom.
+    #[config(default = 20.0)]
+    pub last: f64,
+    /// The number of inner bins.
+    #[config(default = 36)]
+    pub inner: usize,
+}
+
+impl BinsConfig {
+    /// The bins.
+    ///
+    /// # Errors
+    /// [`DistogramError::Edges`].
+    pub fn bins(&self) -> Result<DistanceBins, DistogramError> {
+        DistanceBins::uniform(self.first, self.last, self.inner)
+    }
+}
+
+/// Configuration of a [`FoldingModel`].
+#[derive(Config, Debug)]
+pub struct FoldingConfig {
+    /// The structure module.
+    pub structure: StructureModuleConfig,
+    /// Its layers.
+    pub layer: LayerConfig,
+    /// Who hears whom.
+    #[config(default = "NeighbourConfig::new()")]
+    pub neighbours: NeighbourConfig,
+    /// How often the module runs on its own output when the model is used.
+    #[config(default = 3)]
+    pub num_passes: usize,
+    /// The bins of observed and of predicted distances.
+    #[config(default = "BinsConfig::new()")]
+    pub bins: BinsConfig,
+    /// The trunk of a model that starts from distances.
+    pub trunk: Option<TrunkConfig>,
+}
+
+impl FoldingConfig {
+    /// A model that refines backbones.
+    pub fn refining(layer: LayerConfig) -> Self {
+        Self::new(StructureModuleConfig::new(AminoAcid::COUNT), layer)
+    }
+
+    /// A model that starts from observed distances.
+    ///
+    /// # Errors
+    /// [`DistogramError::Edges`].
+    pub fn from_distances(layer: LayerConfig, bins: BinsConfig) -> Result<Self, DistogramError> {
+        let table = bins.bins()?;
+        let features = ObservedDistances::num_features(&table);
+        let trunk = TrunkConfig::new(AminoAcid::COUNT, features, table.len());
+        let structure =
+            StructureModuleConfig::new(AminoAcid::COUNT).with_num_pair_inputs(trunk.num_pair);
+        Ok(Self::new(structure, layer)
+            .with_bins(bins)
+            .with_trunk(Some(trunk)))
+    }
+
+    /// Makes the model.
+    ///
+    /// # Errors
+    /// As [`StructureModuleConfig::try_init_any`].
+    pub fn try_init(&self, device: &Device) -> Result<FoldingModel, BuildError> {
+        let structure = self.structure.try_init_any(&self.layer, device)?;
+        let trunk = self.trunk.as_ref().map(|trunk| trunk.init(device));
+        Ok(FoldingModel::new(trunk, structure, self.clone()))
+    }
+}

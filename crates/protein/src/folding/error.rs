@@ -1,0 +1,35 @@
+//! What can be wrong with what a folding model is given.
+
+use steerable_graph::GraphError;
+use thiserror::Error;
+
+use crate::{CaTraceError, DegenerateFrame, DistogramError, MdsError};
+
+/// A chain that cannot be folded or refined.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum FoldingError {
+    /// Positions that make no graph of neighbours.
+    #[error("the positions make no graph: {0}")]
+    Graph(#[from] GraphError),
+    /// Probabilities that are none.
+    #[error(transparent)]
+    Distogram(#[from] DistogramError),
+    /// Distances that give no coordinates.
+    #[error(transparent)]
+    Mds(#[from] MdsError),
+    /// CA atoms that say not where N and C are.
+    #[error(transparent)]
+    CaTrace(#[from] CaTraceError),
+    /// A residue without a frame.
+    #[error(transparent)]
+    Frame(#[from] DegenerateFrame),
+    /// A model without a trunk was given distances.
+    #[error("the model has no trunk: it refines coordinates and cannot start from distances")]
+    NoTrunk,
+    /// A model with a trunk was given coordinates alone.
+    #[error("the model starts from observed distances and cannot refine coordinates alone")]
+    NeedsDistances,
+    /// No residue has a frame.
+    #[error("no residue has N, CA and C")]
+    NoResidues,
+}

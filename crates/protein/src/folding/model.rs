@@ -1,0 +1,209 @@
+//! Trunk and structure module as one model.
+
+use burn::module::Module;
+use burn::tensor::{DType, Device, Tensor};
+use steerable_kernels::{RowGroups, gather_rows};
+
+use super::config::FoldingConfig;
+use super::error::FoldingError;
+use crate::structure::{
+    AnyLayer, FrameTensors, ResidueGraph, StructureInputs, StructureModule, StructureOutput,
+    expected_lddt, one_hot,
+};
+use crate::trunk::{ObservedDistances, Trunk, TrunkInputs, TrunkOutput, distances_for_mds};
+use crate::{AminoAcid, Frame, SmacofConfig, backbone_of_ca, embed};
+
+/// What a chain is made of, without its shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResidueSequence {
+    /// The residues.
+    pub amino_acids: Vec<AminoAcid>,
+    /// Their places along the chain, with jumps at breaks, as
+    /// [`residue_index`](crate::structure::residue_index) counts.
+    pub residue_index: Vec<i32>,
+}
+
+/// What refinement gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refinement {
+    /// Where it started.
+    pub start: Vec<Frame>,
+    /// The frames behind the last pass.
+    pub frames: Vec<Frame>,
+    /// The predicted lDDT of each residue, in 0..=1.
+    pub confidence: Vec<f64>,
+    /// The predicted side-chain torsions of each residue in radians; those its side chain does not have
+    /// mean nothing.
+    pub chi: Vec<Vec<f64>>,
+}
+
+/// A structure module that runs on its own output, and a trunk before it where it starts from distances.
+///
+/// Equivariant: when the start moves, the result moves with it; from distances, which do not know where
+/// the chain lies, the result lies where MDS puts it.
+#[derive(Module, Debug)]
+pub struct FoldingModel {
+    /// From distances to pair features.
+    pub trunk: Option<Trunk>,
+    /// What moves the frames.
+    pub structure: StructureModule<AnyLayer>,
+    #[module(skip)]
+    config: FoldingConfig,
+}
+
+impl FoldingModel {
+    pub(super) fn new(
+        trunk: Option<Trunk>,
+        structure: StructureModule<AnyLayer>,
+        config: FoldingConfig,
+    ) -> Self {
+        Self {
+            trunk,
+            structure,
+            config,
+        }
+    }
+
+    /// What it was built from.
+    pub fn config(&self) -> &FoldingConfig {
+        &self.config
+    }
+
+    /// Where its parameters are, and their type: its inputs must be like them.
+    pub fn place(&self) -> (Device, DType) {
+        let parameter = self.structure.embed_residues.weight.val();
+        (parameter.device(), parameter.dtype())
+    }
+
+    fn residues(&self, sequence: &ResidueSequence) -> Tensor<2> {
+        let (device, dtype) = self.place();
+        let classes = sequence.amino_acids.iter();
+        let classes: Vec<usize> = classes.map(|&residue| residue as usize).collect();
+        one_hot(&classes, AminoAcid::COUNT, &device, dtype)
+    }
+
+    /// Applies the structure module once, on the graph of the start's neighbours.
+    ///
+    /// `pairs`: features of all pairs, `[L, L, c]`, where the model has a trunk.
+    ///
+    /// # Errors
+    /// [`FoldingError::Graph`]: positions that are not finite.
+    pub fn pass(
+        &self,
+        sequence: &ResidueSequence,
+        start: &[Frame],
+        pairs: Option<&Tensor<3>>,
+    ) -> Result<StructureOutput, FoldingError> {
+        let (device, dtype) = self.place();
+        let ca: Vec<[f64; 3]> = start.iter().map(|frame| frame.translation.into()).collect();
+        let graph = ResidueGraph::new(&ca, &sequence.residue_index, &self.config.neighbours)?;
+        Ok(self.structure.forward(&StructureInputs {
+            residues: self.residues(sequence),
+            pairs: pairs.map(|pairs| of_edges(pairs, &graph, &device)),
+            frames: FrameTensors::from_frames(start, &device, dtype),
+            graph: graph.to_device(&device, dtype),
+        }))
+    }
+
+    /// Applies the structure module again and again, each time on the graph of its last output, which is
+    /// cut from the tape.
+    ///
+    /// # Errors
+    /// As [`pass`](Self::pass).
+    pub fn refine(
+        &self,
+        sequence: &ResidueSequence,
+        start: Vec<Frame>,
+        pairs: Option<&Tensor<3>>,
+        num_passes: usize,
+    ) -> Result<Refinement, FoldingError> {
+        let mut frames = start.clone();
+        let mut last = None;
+        for _ in 0..num_passes.max(1) {
+            let output = self.pass(sequence, &frames, pairs)?;
+            frames = output.prediction().to_frames();
+            last = Some(output);
+        }
+        let last = last.expect("there is at least one pass");
+        let confidence = expected_lddt(last.confidence).into_data();
+        let chi = last.chi.into_data().convert::<f64>();
+        let chi: Vec<f64> = chi.try_into_vec().expect("they were just converted");
+        let width = chi.len() / frames.len().max(1);
+        let angles = |row: &[f64]| row.chunks_exact(2).map(|x| x[0].atan2(x[1])).collect();
+        Ok(Refinement {
+            start,
+            frames,
+            confidence: confidence.iter::<f64>().collect(),
+            chi: chi.chunks_exact(width.max(1)).map(angles).collect(),
+        })
+    }
+
+    /// Applies the trunk to observed distances.
+    ///
+    /// # Errors
+    /// [`FoldingError::NoTrunk`].
+    pub fn read_distances(
+        &self,
+        sequence: &ResidueSequence,
+        observed: &ObservedDistances,
+    ) -> Result<TrunkOutput, FoldingError> {
+        let trunk = self.trunk.as_ref().ok_or(FoldingError::NoTrunk)?;
+        let (device, dtype) = self.place();
+        Ok(trunk.forward(&TrunkInputs::new(
+            self.residues(sequence),
+            observed.features(&device, dtype),
+            &sequence.residue_index,
+        )))
+    }
+
+    /// The frames that the trunk's distogram tells: expected distances, MDS in the hand of proteins, N
+    /// and C by the CA trace. No gradient goes this way.
+    ///
+    /// # Errors
+    /// [`FoldingError`]: distances that give no coordinates.
+    pub fn start_from(
+        &self,
+        output: &TrunkOutput,
+        refinement: SmacofConfig,
+    ) -> Result<Vec<Frame>, FoldingError> {
+        let bins = self.config.bins.bins()?;
+        let [length, _, width] = output.distogram.dims();
+        let probabilities = output.probabilities();
+        let known = distances_for_mds(&bins, length, |i, j| {
+            let first = (i * length + j) * width;
+            &probabilities[first..first + width]
+        })?;
+        let trace = embed(&known, refinement)?.points;
+        let backbone = backbone_of_ca(&trace)?;
+        let frames = backbone.residues().iter().map(Frame::of_residue);
+        Ok(frames.collect::<Result<_, _>>()?)
+    }
+
+    /// From observed distances to a structure: trunk, MDS, refinement.
+    ///
+    /// # Errors
+    /// [`FoldingError`].
+    pub fn fold(
+        &self,
+        sequence: &ResidueSequence,
+        observed: &ObservedDistances,
+    ) -> Result<Refinement, FoldingError> {
+        let read = self.read_distances(sequence, observed)?;
+        let start = self.start_from(&read, SmacofConfig::default())?;
+        self.refine(sequence, start, Some(&read.pairs), self.config.num_passes)
+    }
+}
+
+/// What the destination of each edge knows of its source, `[E, c]`.
+fn of_edges(pairs: &Tensor<3>, graph: &ResidueGraph, device: &Device) -> Tensor<2> {
+    let [length, _, width] = pairs.dims();
+    let graph = graph.graph();
+    let rows: Vec<u32> = (0..length)
+        .flat_map(|dst| {
+            let sources = &graph.src()[graph.incoming(dst)];
+            sources.iter().map(move |src| (dst * length) as u32 + src)
+        })
+        .collect();
+    let rows = RowGroups::new(&rows, length * length, device);
+    gather_rows(pairs.clone().reshape([length * length, width]), &rows)
+}

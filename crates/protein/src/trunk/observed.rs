@@ -1,0 +1,185 @@
+//! Distances as an experiment or co-evolution would tell them: in bins, and not all of them true.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use nalgebra::Vector3;
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
+
+use crate::structure::one_hot;
+use crate::{DistanceBins, DistogramError, KnownDistances, OrientedResidue, PairOrientation};
+
+/// How observed distances differ from the true ones, pair by pair, independently.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Corruption {
+    /// Standard deviation of a normal error of the distance before it is binned, in angstrom.
+    pub shift: f64,
+    /// Share of the pairs whose bin is drawn at random, all alike.
+    pub replaced: f64,
+    /// Share of the pairs that are not observed.
+    pub missing: f64,
+}
+
+impl Default for Corruption {
+    fn default() -> Self {
+        Self {
+            shift: 2.0,
+            replaced: 0.2,
+            missing: 0.3,
+        }
+    }
+}
+
+/// The bin of each pair of residues, or that it was not observed: `[L, L]`, symmetric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObservedDistances {
+    bins: DistanceBins,
+    length: usize,
+    observed: Vec<Option<usize>>,
+}
+
+impl ObservedDistances {
+    /// The distances between CA atoms in angstrom, as the corruption leaves them.
+    pub fn new(
+        ca: &[Vector3<f64>],
+        bins: DistanceBins,
+        corruption: Corruption,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let length = ca.len();
+        let mut observed = vec![None; length * length];
+        for i in 0..length {
+            for j in 0..i {
+                let distance = (ca[i] - ca[j]).norm();
+                let shift = corruption.shift * rng.sample::<f64, _>(StandardNormal);
+                let [missing, replaced]: [f64; 2] = rng.random();
+                let random = rng.random_range(0..bins.len());
+                let bin = if missing < corruption.missing {
+                    None
+                } else if replaced < corruption.replaced {
+                    Some(random)
+                } else {
+                    Some(bins.bin((distance + shift).max(0.0)))
+                };
+                observed[i * length + j] = bin;
+                observed[j * length + i] = bin;
+            }
+        }
+        Self {
+            bins,
+            length,
+            observed,
+        }
+    }
+
+    /// The bins.
+    pub fn bins(&self) -> &DistanceBins {
+        &self.bins
+    }
+
+    /// The number of residues, L.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are no residues.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The bin of a pair, if it was observed.
+    pub fn bin(&self, i: usize, j: usize) -> Option<usize> {
+        self.observed[i * self.length + j]
+    }
+
+    /// Width of [`features`](Self::features): the bins and "not observed".
+    pub fn num_features(bins: &DistanceBins) -> usize {
+        bins.len() + 1
+    }
+
+    /// The bins as features of pairs, one in the column of the bin: `[L, L, bins + 1]`.
+    pub fn features(&self, device: &Device, dtype: DType) -> Tensor<3> {
+        let classes = Self::num_features(&self.bins);
+        let classified: Vec<usize> = self
+            .observed
+            .iter()
+            .map(|bin| bin.unwrap_or(classes - 1))
+            .collect();
+        one_hot(&classified, classes, device, dtype).reshape([self.length, self.length, classes])
+    }
+
+    /// The distances that were observed, for [`embed`](crate::embed()): what can be done without a
+    /// network.
+    ///
+    /// # Errors
+    /// As [`distances_for_mds`].
+    pub fn known_distances(&self) -> Result<KnownDistances, DistogramError> {
+        let mut probabilities = vec![0.0; self.bins.len()];
+        let unknown = {
+            let mut unknown = probabilities.clone();
+            unknown[self.bins.len() - 1] = 1.0;
+            unknown
+        };
+        distances_for_mds(&self.bins, self.length, |i, j| match self.bin(i, j) {
+            None => unknown.clone(),
+            Some(bin) => {
+                probabilities.fill(0.0);
+                probabilities[bin] = 1.0;
+                probabilities.clone()
+            }
+        })
+    }
+}
+
+/// How far CA atoms of neighbours along a chain are apart, in angstrom: with a trans peptide.
+const CA_CA: f64 = 3.8;
+
+/// The distances that a distogram of `length` residues tells, for [`embed`](crate::embed()): means,
+/// weighted by the reciprocals of their variances, of the pairs that lie below the last edge with a
+/// probability above a half. Residues that follow each other are 3.8 angstrom apart where the distogram
+/// does not say, so that the chain holds together. `probabilities(i, j)` is asked for i < j.
+///
+/// # Errors
+/// [`DistogramError`]: probabilities that are none.
+pub fn distances_for_mds<P: AsRef<[f64]>>(
+    bins: &DistanceBins,
+    length: usize,
+    mut probabilities: impl FnMut(usize, usize) -> P,
+) -> Result<KnownDistances, DistogramError> {
+    let mut pairs = Vec::new();
+    for j in 0..length {
+        for i in 0..j {
+            let expected = bins.expected(probabilities(i, j).as_ref())?;
+            if expected.beyond < 0.5 {
+                pairs.push((i, j, expected.mean, expected.spread.powi(-2)));
+            } else if j == i + 1 {
+                pairs.push((i, j, CA_CA, 1.0));
+            }
+        }
+    }
+    Ok(KnownDistances::new(length, pairs)?)
+}
+
+/// Sine and cosine of [`PairOrientation`]'s three angles as features of pairs, zero where one is not
+/// defined: `[L, L, 6]`.
+pub fn orientation_features(
+    residues: &[OrientedResidue],
+    device: &Device,
+    dtype: DType,
+) -> Tensor<3> {
+    let length = residues.len();
+    let numbers: Vec<f64> = PairOrientation::of_all(residues)
+        .into_iter()
+        .flatten()
+        .flat_map(|pair| match pair {
+            None => [0.0; 6],
+            Some(PairOrientation { omega, theta, phi }) => {
+                let [(a, b), (c, d), (e, f)] = [omega, theta, phi].map(f64::sin_cos);
+                [a, b, c, d, e, f]
+            }
+        })
+        .collect();
+    Tensor::from_data(
+        TensorData::new(numbers, [length, length, 6]),
+        (device, dtype),
+    )
+}
