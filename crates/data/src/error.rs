@@ -47,6 +47,33 @@ pub enum ReadError {
     },
 }
 
+/// A data set that can be had neither from its cache nor from its source.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CacheError {
+    /// The cache, or the source where there is no cache, cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The cache cannot be written.
+    #[error("{}: {source}", path.display())]
+    Write {
+        /// The cache.
+        path: PathBuf,
+        /// Why not.
+        source: WriteError,
+    },
+    /// The cache was made of another source.
+    #[error("{}: made of a file with the SHA-256 sum {found}, not {expected}", path.display())]
+    OtherSource {
+        /// The cache.
+        path: PathBuf,
+        /// The sum that the cache tells.
+        found: String,
+        /// The sum of the source that is there.
+        expected: String,
+    },
+}
+
 impl ReadError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
@@ -160,6 +187,14 @@ pub enum ArrayFault {
         elements: u128,
         /// The most that is allowed.
         limit: u64,
+    },
+    /// It tells of a layout of the archive that this version does not read.
+    #[error("layout {found}, this version reads {expected}: make the file anew")]
+    Outdated {
+        /// The layout that it tells.
+        found: i64,
+        /// The one that is read.
+        expected: i64,
     },
     /// A value that cannot be.
     #[error("element {index} is {value}, which is no {field}")]

@@ -56,7 +56,7 @@ pub mod sdf;
 pub mod shapes;
 
 pub use batches::{BatchBudget, ItemSize, OverBudget, Prefetched};
-pub use error::{ArrayFault, LineFault, ReadError, WriteError};
+pub use error::{ArrayFault, CacheError, LineFault, ReadError, WriteError};
 pub use split::{Split, SplitError, SplitSizes, shuffled};
 pub use structure::{
     AtomProperty, AtomValues, Bond, BondKind, Property, PropertyError, Structure, Value,

@@ -1,5 +1,6 @@
 //! Bonds of a molecule, from its SMILES string and its coordinates.
 
+use super::aromatic::{Atom, HeavyBond, set_aromatic};
 use crate::lines::invalid;
 use crate::{Bond, BondKind, LineFault, element};
 
@@ -12,22 +13,24 @@ pub(super) fn bonds(
     species: &[u8],
     positions: &[[f64; 3]],
 ) -> Result<Option<Vec<Bond>>, LineFault> {
-    let graph = parse(smiles).ok_or_else(|| invalid(smiles, "SMILES string"))?;
+    let mut graph = parse(smiles).ok_or_else(|| invalid(smiles, "SMILES string"))?;
     let heavy: Vec<usize> = (0..species.len()).filter(|&i| species[i] != 1).collect();
-    let elements = heavy.iter().map(|&i| species[i]);
-    if heavy.is_empty() || !elements.eq(graph.elements.iter().copied()) {
+    let elements = graph.atoms.iter().map(|atom| atom.element);
+    if heavy.is_empty() || !elements.eq(heavy.iter().map(|&i| species[i])) {
         return Ok(None);
     }
     let mut bonds = Vec::with_capacity(species.len() + 2);
+    for hydrogen in (0..species.len()).filter(|&i| species[i] == 1) {
+        let distance = |&i: &usize| distance(positions[hydrogen], positions[heavy[i]]);
+        let nearest = (0..heavy.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        if let Some(atom) = nearest {
+            graph.atoms[atom].hydrogens = graph.atoms[atom].hydrogens.saturating_add(1);
+            bonds.push(bond(heavy[atom], hydrogen, BondKind::Single));
+        }
+    }
+    set_aromatic(&graph.atoms, &mut graph.bonds);
     for &(a, b, kind) in &graph.bonds {
         bonds.push(bond(heavy[a], heavy[b], kind));
-    }
-    for hydrogen in (0..species.len()).filter(|&i| species[i] == 1) {
-        let distance = |&i: &usize| distance(positions[hydrogen], positions[i]);
-        let nearest = heavy
-            .iter()
-            .min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        bonds.extend(nearest.map(|&atom| bond(atom, hydrogen, BondKind::Single)));
     }
     bonds.sort_unstable_by_key(|bond| bond.atoms);
     let fits = |bond: &Bond| {
@@ -69,14 +72,15 @@ fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
 
 /// Heavy atoms in the order of the string, and the bonds between them.
 #[derive(Default)]
-struct SmilesGraph {
-    elements: Vec<u8>,
-    bonds: Vec<(usize, usize, BondKind)>,
+pub(super) struct SmilesGraph {
+    /// Without their hydrogens.
+    pub(super) atoms: Vec<Atom>,
+    pub(super) bonds: Vec<HeavyBond>,
 }
 
 /// A Kekule SMILES string: atoms of the organic subset or in brackets, bonds, branches, ring closures of one
 /// digit. QM9 has no more than that.
-fn parse(smiles: &str) -> Option<SmilesGraph> {
+pub(super) fn parse(smiles: &str) -> Option<SmilesGraph> {
     let mut graph = SmilesGraph::default();
     let mut branches = Vec::new();
     let mut rings: [Option<(usize, Option<BondKind>)>; 10] = [None; 10];
@@ -104,18 +108,20 @@ fn parse(smiles: &str) -> Option<SmilesGraph> {
                 }
             }
             _ => {
-                let symbol = if character == '[' {
+                let (symbol, charge) = if character == '[' {
                     length = rest.find(']')? + 1;
                     let inner = &rest[1..length - 1];
-                    inner.get(..1)?
+                    (inner.get(..1)?, charge(inner)?)
                 } else {
-                    rest.get(..1)?
+                    (rest.get(..1)?, 0)
                 };
-                let atom = graph.elements.len();
+                let atom = graph.atoms.len();
                 let known = element::atomic_number(symbol);
-                graph
-                    .elements
-                    .push(known.filter(|&z| z != 1 && super::is_known(z))?);
+                graph.atoms.push(Atom {
+                    element: known.filter(|&z| z != 1 && super::is_known(z))?,
+                    charge,
+                    hydrogens: 0,
+                });
                 if let Some(last) = last {
                     let kind = kind.take().unwrap_or(BondKind::Single);
                     graph.bonds.push((last, atom, kind));
@@ -127,6 +133,15 @@ fn parse(smiles: &str) -> Option<SmilesGraph> {
     }
     let closed = branches.is_empty() && rings.iter().all(Option::is_none) && kind.is_none();
     closed.then_some(graph)
+}
+
+/// The charge at the end of what stands in brackets: a sign, or none.
+fn charge(inner: &str) -> Option<i8> {
+    match inner.split_once(['+', '-']) {
+        None => Some(0),
+        Some((_, "")) => Some(if inner.ends_with('+') { 1 } else { -1 }),
+        Some(_) => None,
+    }
 }
 
 #[cfg(test)]

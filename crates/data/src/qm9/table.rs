@@ -7,34 +7,31 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use super::bonds::bonds;
-use super::{Molecule, Qm9, Target, is_known};
+use super::{Molecule, Target, is_known};
 use crate::lines::{Lines, finite, invalid};
 use crate::{LineFault, ReadError, element};
 
 /// The tables that make up the whole, in their order.
-const TABLES: [&str; 3] = ["qm9_part1.csv", "qm9_part2.csv", "qm9_part3.csv"];
+pub(super) const TABLES: [&str; 3] = ["qm9_part1.csv", "qm9_part2.csv", "qm9_part3.csv"];
 
 /// The most text that is read of one table; the largest has 79 MB.
 const MAX_TABLE_BYTES: u64 = 512 << 20;
 
-/// Reads the wheel of the package `qm9pack`, or a folder that holds the three tables of its `data`.
-///
-/// # Errors
-/// [`ReadError`] if it cannot be opened, if a table is missing, or with the line of a molecule that does
-/// not hold what it should.
-pub fn read(path: impl AsRef<Path>) -> Result<Qm9, ReadError> {
-    let path = path.as_ref();
+/// Reads the tables of a folder.
+pub(super) fn read_folder(folder: &Path) -> Result<Vec<Molecule>, ReadError> {
     let mut molecules = Vec::new();
-    if path.is_dir() {
-        for table in TABLES {
-            let mut lines = Lines::open(&path.join(table))?;
-            read_table(&mut lines, &mut molecules)?;
-        }
-        return Ok(Qm9 { molecules });
+    for table in TABLES {
+        read_table(&mut Lines::open(&folder.join(table))?, &mut molecules)?;
     }
+    Ok(molecules)
+}
+
+/// Reads the tables of a wheel.
+pub(super) fn read_wheel(path: &Path) -> Result<Vec<Molecule>, ReadError> {
     let file = File::open(path).map_err(ReadError::io(path))?;
     let archive = ZipArchive::new(BufReader::new(file));
     let mut archive = archive.map_err(|error| ReadError::io(path)(error.into()))?;
+    let mut molecules = Vec::new();
     for table in TABLES {
         let entry = archive.by_name(&format!("qm9pack/data/{table}"));
         let entry = entry.map_err(|error| ReadError::io(path)(error.into()))?;
@@ -49,7 +46,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Qm9, ReadError> {
         }
         read_table(&mut Lines::new(Cursor::new(text), &name)?, &mut molecules)?;
     }
-    Ok(Qm9 { molecules })
+    Ok(molecules)
 }
 
 fn read_table(lines: &mut Lines, molecules: &mut Vec<Molecule>) -> Result<(), ReadError> {

@@ -1,216 +1,17 @@
-//! Arrays of NumPy: single ones (`.npy`) and archives of them (`.npz`).
-//!
-//! Read are arrays in C's order, little or big endian, of floating point numbers of 32 and 64 bits,
-//! integers, logical values and text of fixed width. Pickled objects and records are refused.
-//!
-//! The header is parsed here, not by the crate `npyz` (0.9.1): that one allocates what a header tells before
-//! it has read it, multiplies shapes without a check, and its parser of Python literals descends as
-//! deep as a file nests brackets. The archive is the crate `zip`'s.
-//!
-//! # Source
-//! The format as `numpy.lib.format` documents it, versions 1 to 3.
+//! The bytes of an array: header and elements.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
 
-use zip::ZipArchive;
-
-use crate::{ArrayFault, ReadError};
-
-/// An array, its elements widened to 64 bits.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Array {
-    /// Its shape; empty for a single number.
-    pub shape: Vec<usize>,
-    /// Its elements, the last index fastest.
-    pub elements: Elements,
-}
-
-/// The elements of an array.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Elements {
-    /// Floating point numbers, as they are: also infinite and not a number.
-    Real(Vec<f64>),
-    /// Integers.
-    Integer(Vec<i64>),
-    /// Yes or no.
-    Logical(Vec<bool>),
-    /// Text, without the zeros that fill it up.
-    Text(Vec<String>),
-}
+use super::{Array, Elements};
+use crate::ArrayFault;
 
 /// The most elements that are read of an array: two gigabytes of numbers.
 const MAX_ELEMENTS: u64 = 1 << 28;
-
-/// An archive of arrays, opened; arrays are read when asked for.
-pub struct Npz {
-    path: PathBuf,
-    archive: ZipArchive<BufReader<File>>,
-}
-
-impl Npz {
-    /// Opens an archive.
-    ///
-    /// # Errors
-    /// [`ReadError::Io`] if the file cannot be opened or is no archive.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
-        let path = path.as_ref();
-        let file = File::open(path).map_err(ReadError::io(path))?;
-        let archive = ZipArchive::new(BufReader::new(file));
-        Ok(Self {
-            path: path.to_owned(),
-            archive: archive.map_err(|error| ReadError::io(path)(error.into()))?,
-        })
-    }
-
-    /// The names of its arrays, in their order.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        // A name that is no text is no array's name.
-        let names = self.archive.file_names().filter_map(Result::ok);
-        let arrays = names.map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned());
-        arrays.collect()
-    }
-
-    /// Whether there is an array of that name.
-    #[must_use]
-    pub fn contains(&self, name: &str) -> bool {
-        self.archive
-            .index_for_name(&format!("{name}.npy"))
-            .is_some()
-    }
-
-    /// The array of that name.
-    ///
-    /// # Errors
-    /// [`ReadError::Array`] if there is none, or if it cannot be read.
-    pub fn array(&mut self, name: &str) -> Result<Array, ReadError> {
-        let entry = format!("{name}.npy");
-        let array = match self.archive.index_for_name(&entry) {
-            None => Err(ArrayFault::Missing {
-                present: self.names(),
-            }),
-            Some(index) => match self.archive.by_index(index) {
-                Ok(file) => parse(file),
-                Err(error) => Err(unreadable(&error)),
-            },
-        };
-        array.map_err(|fault| self.fault(name, fault))
-    }
-
-    /// Finite real numbers of the shape wanted.
-    ///
-    /// # Errors
-    /// As [`Npz::array`], and [`ReadError::Array`] if there is something else.
-    pub fn reals(&mut self, name: &str, shape: &[Dimension]) -> Result<Reals, ReadError> {
-        let array = self.array(name)?;
-        let reals = reals(array, shape);
-        reals.map_err(|fault| self.fault(name, fault))
-    }
-
-    /// An error at one of its arrays.
-    pub(crate) fn fault(&self, array: &str, fault: ArrayFault) -> ReadError {
-        ReadError::Array {
-            path: self.path.clone(),
-            array: array.to_owned(),
-            fault,
-        }
-    }
-}
-
-/// The array of a `.npy` file.
-///
-/// # Errors
-/// [`ReadError`] if the file cannot be opened or is not such an array.
-pub fn read(path: impl AsRef<Path>) -> Result<Array, ReadError> {
-    let path = path.as_ref();
-    let file = File::open(path).map_err(ReadError::io(path))?;
-    read_source(BufReader::new(file), path)
-}
-
-/// The array of any source of a `.npy` file's bytes; the path serves to name it in errors.
-///
-/// # Errors
-/// [`ReadError::Array`] if it is not such an array, or if more follows it.
-pub fn read_source(source: impl Read, path: impl AsRef<Path>) -> Result<Array, ReadError> {
-    parse(source).map_err(|fault| ReadError::Array {
-        path: path.as_ref().to_owned(),
-        array: "of the file".to_owned(),
-        fault,
-    })
-}
-
-/// What one dimension of an array has to be.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Dimension {
-    /// Any length.
-    Any,
-    /// This length.
-    Exactly(usize),
-}
-
-/// Finite real numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reals {
-    /// Their shape.
-    pub shape: Vec<usize>,
-    /// The numbers, the last index fastest.
-    pub values: Vec<f64>,
-}
-
-fn reals(array: Array, wanted: &[Dimension]) -> Result<Reals, ArrayFault> {
-    check_shape(&array.shape, wanted)?;
-    let values = match array.elements {
-        Elements::Real(values) => values,
-        Elements::Integer(values) => values.iter().map(|&value| value as f64).collect(),
-        Elements::Logical(_) => return Err(not_numbers("logical values")),
-        Elements::Text(_) => return Err(not_numbers("text")),
-    };
-    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        return Err(ArrayFault::Invalid {
-            index,
-            value: values[index],
-            field: "finite number",
-        });
-    }
-    Ok(Reals {
-        shape: array.shape,
-        values,
-    })
-}
-
-fn not_numbers(found: &str) -> ArrayFault {
-    ArrayFault::Type {
-        found: found.to_owned(),
-        expected: "numbers",
-    }
-}
-
-fn check_shape(shape: &[usize], wanted: &[Dimension]) -> Result<(), ArrayFault> {
-    let fits = |(length, wanted): (&usize, &Dimension)| match wanted {
-        Dimension::Any => true,
-        Dimension::Exactly(wanted) => length == wanted,
-    };
-    if shape.len() == wanted.len() && shape.iter().zip(wanted).all(fits) {
-        return Ok(());
-    }
-    let words = wanted.iter().map(|dimension| match dimension {
-        Dimension::Any => "any".to_owned(),
-        Dimension::Exactly(length) => length.to_string(),
-    });
-    let words: Vec<_> = words.collect();
-    Err(ArrayFault::Shape {
-        found: shape.iter().map(|&length| length as u64).collect(),
-        expected: format!("[{}]", words.join(", ")),
-    })
-}
-
 /// The longest header that is read; NumPy's own are some hundred bytes.
 const LONGEST_HEADER: usize = 4096;
 
 /// The array of a `.npy` file's bytes; there must be none behind it.
-fn parse(mut source: impl Read) -> Result<Array, ArrayFault> {
+pub(super) fn parse(mut source: impl Read) -> Result<Array, ArrayFault> {
     let mut start = [0; 8];
     fill(&mut source, &mut start)?;
     let header_length = match &start {
@@ -236,8 +37,7 @@ fn parse(mut source: impl Read) -> Result<Array, ArrayFault> {
     let total = header.shape.iter().try_fold(1u128, |product, &length| {
         product.checked_mul(length as u128)
     });
-    // Text of 100 characters takes the memory of 100 numbers.
-    let weight = (header.kind.bytes() as u128).div_ceil(8);
+    let weight = header.kind.weight();
     let elements = total.unwrap_or(u128::MAX);
     if elements.saturating_mul(weight) > u128::from(MAX_ELEMENTS) {
         let limit = MAX_ELEMENTS;
@@ -352,8 +152,8 @@ impl Kind {
             ('i', 1 | 2 | 4 | 8) => (Letter::Signed, number, 1),
             ('u', 1 | 2 | 4 | 8) => (Letter::Unsigned, number, 1),
             ('b', 1) => (Letter::Logical, 1, 1),
-            ('U', 0..=65536) => (Letter::Unicode, 4, number),
-            ('S', 0..=65536) => (Letter::Bytes, 1, number),
+            ('U', 1..=65536) => (Letter::Unicode, 4, number),
+            ('S', 1..=65536) => (Letter::Bytes, 1, number),
             _ => return Err(unknown()),
         };
         Ok(Self {
@@ -369,8 +169,23 @@ impl Kind {
         self.size * self.length
     }
 
+    /// The memory of an element when read, in numbers: text is a vector of its own.
+    fn weight(self) -> u128 {
+        match self.letter {
+            Letter::Unicode | Letter::Bytes => 3 + (self.length as u128).div_ceil(8),
+            _ => 1,
+        }
+    }
+
     fn read(self, source: &mut impl Read, elements: usize) -> Result<Elements, ArrayFault> {
         Ok(match self.letter {
+            // The commonest, whose loop the compiler turns into a copy.
+            Letter::Real if self.size == 8 && matches!(self.endian, Endian::Little) => {
+                Elements::Real(self.collect(source, elements, |bytes| {
+                    let bytes = bytes.first_chunk();
+                    Ok(f64::from_le_bytes(*bytes.unwrap_or(&[0; 8])))
+                })?)
+            }
             Letter::Real => Elements::Real(self.collect(source, elements, |bytes| {
                 Ok(match self.size {
                     4 => f64::from(f32::from_bits(self.word(bytes) as u32)),
@@ -408,12 +223,6 @@ impl Kind {
         const AT_ONCE: usize = 1 << 16;
         let bytes = self.bytes();
         let mut values = Vec::with_capacity(elements.min(AT_ONCE));
-        if bytes == 0 {
-            for _ in 0..elements {
-                values.push(element(&[])?);
-            }
-            return Ok(values);
-        }
         let mut buffer = vec![0; bytes * elements.min((AT_ONCE / bytes).max(1))];
         while values.len() < elements {
             let now = (elements - values.len()).min(buffer.len() / bytes);
@@ -449,7 +258,7 @@ fn fill(source: &mut impl Read, bytes: &mut [u8]) -> Result<(), ArrayFault> {
     source.read_exact(bytes).map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: &dyn std::error::Error) -> ArrayFault {
+pub(super) fn unreadable(error: &dyn std::error::Error) -> ArrayFault {
     ArrayFault::Unreadable {
         message: error.to_string(),
     }
