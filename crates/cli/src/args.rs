@@ -2,8 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::CommandResult;
+use crate::data::DataCommand;
 use crate::protein::{compare, convert, refine};
+use crate::{CommandResult, export, import, info};
 
 /// SE(3)-equivariant networks: train, evaluate, use.
 #[derive(Debug, Parser)]
@@ -17,6 +18,15 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Say what a checkpoint holds: model, sizes, irreps, conventions.
+    Info(info::InfoArgs),
+    /// Get data, or look into a file.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Read the weights of another code.
+    Import(import::ImportArgs),
+    /// Write a model's weights for other programs.
+    Export(export::ExportArgs),
     /// Refine a protein's backbone with a trained structure module.
     Refine(refine::RefineArgs),
     /// Convert proteins between files and representations.
@@ -32,6 +42,10 @@ impl Command {
     /// Whatever the subcommand finds wrong.
     pub fn run(self) -> CommandResult {
         match self {
+            Self::Info(args) => info::run(&args),
+            Self::Data(command) => command.run(),
+            Self::Import(args) => import::run(&args),
+            Self::Export(args) => export::run(&args),
             Self::Refine(args) => refine::run(&args),
             Self::Convert(args) => convert::run(&args),
             Self::Compare(args) => compare::run(&args),

@@ -16,7 +16,15 @@
 //! is there for its tests; what others call is in the other crates.
 
 mod args;
+mod data;
+mod export;
+pub mod import;
+mod info;
+mod models;
 pub mod protein;
+pub mod report;
+pub mod run_folder;
+mod table;
 
 use std::error::Error;
 use std::ffi::OsString;

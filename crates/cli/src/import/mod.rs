@@ -1,0 +1,84 @@
+//! `steerable import`: weights of other codes.
+//!
+//! NVIDIA's SE3Transformer: its state dict, `.pth` or safetensors, into the model of the same sizes. e3nn:
+//! `o3.Linear`, and the radial layers of full and of channel-wise (`uvu`) tensor products. Weights mix channels and do not depend on the
+//! order of components within a feature row (`mul_ir` or `ir_mul`); what they do depend on, path
+//! normalization and the order of degrees in the 3j symbols, is converted. Fuchs' checkpoints are not read:
+//! the code has no published weights to compare with.
+
+mod e3nn;
+mod nvidia;
+mod source;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use steerable_train::checkpoint::{Checkpoint, Group};
+
+pub use e3nn::{E3nnError, Product, linear_matrices, tensor_product_columns};
+pub use source::{Source, SourceError};
+
+use crate::CommandResult;
+use crate::table::grouped;
+
+/// Arguments of `steerable import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Whose weights.
+    #[command(subcommand)]
+    pub what: Import,
+}
+
+/// Whose weights.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// NVIDIA's SE3Transformer; the defaults are its QM9 model.
+    Nvidia(nvidia::NvidiaArgs),
+    /// A linear map of e3nn (`o3.Linear`).
+    E3nnLinear(e3nn::LinearArgs),
+    /// The last radial layer of a tensor product of e3nn.
+    E3nnTensorProduct(e3nn::TensorProductArgs),
+}
+
+/// The file to read and the file to write.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// A state dict: .pth, .pt, .ckpt or .safetensors.
+    pub file: PathBuf,
+    /// The checkpoint to write.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// In a .pth: the key that the state dict stands under.
+    #[arg(long)]
+    pub key: Option<String>,
+}
+
+/// Reads the weights and writes a checkpoint.
+///
+/// # Errors
+/// When the file cannot be read, a tensor is missing or has another shape, or the checkpoint cannot be
+/// written.
+pub fn run(args: &ImportArgs) -> CommandResult {
+    let (files, checkpoint) = match &args.what {
+        Import::Nvidia(args) => (&args.files, nvidia::import(args)?),
+        Import::E3nnLinear(args) => (&args.files, e3nn::import_linear(args)?),
+        Import::E3nnTensorProduct(args) => (&args.files, e3nn::import_tensor_product(args)?),
+    };
+    checkpoint.save(&files.out)?;
+    let numbers: usize = checkpoint
+        .group(Group::Model)
+        .map(|(_, data)| data.num_elements())
+        .sum();
+    println!(
+        "{}: {} numbers of {}",
+        files.out.display(),
+        grouped(numbers),
+        files.file.display()
+    );
+    Ok(())
+}
+
+/// A checkpoint without tensors, of an imported model.
+fn imported(description: steerable_train::checkpoint::ModelDescription) -> Checkpoint {
+    Checkpoint::new(steerable_train::checkpoint::Header::new(description))
+}

@@ -1,0 +1,267 @@
+//! Pictures as SVG text.
+
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::prelude::*;
+
+/// The colours of lines and points, in order.
+pub(super) const COLORS: [RGBColor; 4] = [
+    RGBColor(37, 99, 235),
+    RGBColor(217, 119, 6),
+    RGBColor(5, 150, 105),
+    RGBColor(147, 51, 234),
+];
+const INK: RGBColor = RGBColor(71, 85, 105);
+const FAINT: RGBColor = RGBColor(226, 232, 240);
+
+type Drawn = Result<String, Box<dyn std::error::Error>>;
+
+/// A line.
+pub(super) struct Curve {
+    pub(super) name: String,
+    pub(super) points: Vec<(f64, f64)>,
+    /// Thin and pale: what is beside the point.
+    pub(super) pale: bool,
+    pub(super) color: RGBColor,
+}
+
+/// Lines over epochs, the scale of values logarithmic when they are all positive.
+pub(super) fn curves(x_label: &str, y_label: &str, curves: &[Curve]) -> Drawn {
+    let mut points = curves.iter().flat_map(|curve| &curve.points).peekable();
+    if points.peek().is_none() {
+        return Ok(String::new());
+    }
+    let (mut xs, mut ys) = (Extent::default(), Extent::default());
+    for &(x, y) in points {
+        xs.add(x);
+        ys.add(y);
+    }
+    let width = if xs.least == xs.most { 1.0 } else { 0.0 };
+    let x = xs.least..xs.most + width;
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (640, 360)).into_drawing_area();
+        if ys.least > 0.0 && ys.most > 2.0 * ys.least {
+            let y = (ys.least / 1.15..ys.most * 1.15).log_scale();
+            lines(&root, x, y, x_label, y_label, curves)?;
+        } else {
+            let margin = (ys.most - ys.least).max(1e-12 * ys.most.abs()).max(1e-300) * 0.08;
+            let y = ys.least - margin..ys.most + margin;
+            lines(&root, x, y, x_label, y_label, curves)?;
+        }
+        root.present()?;
+    }
+    Ok(svg)
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+fn lines<Y>(
+    root: &Area<'_>,
+    x: std::ops::Range<f64>,
+    y: Y,
+    x_label: &str,
+    y_label: &str,
+    curves: &[Curve],
+) -> Result<(), Box<dyn std::error::Error>>
+where
+    Y: AsRangedCoord<Value = f64>,
+    Y::CoordDescType: ValueFormatter<f64>,
+{
+    let mut chart = ChartBuilder::on(root)
+        .margin(14)
+        .margin_right(22)
+        .x_label_area_size(40)
+        .y_label_area_size(64)
+        .build_cartesian_2d(x, y)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(FAINT)
+        .axis_style(FAINT)
+        .x_labels(8)
+        .y_labels(6)
+        .x_label_formatter(&|value| tick(*value))
+        .y_label_formatter(&|value| tick(*value))
+        .x_desc(x_label)
+        .y_desc(y_label)
+        .label_style(("sans-serif", 14).into_font().color(&INK))
+        .axis_desc_style(("sans-serif", 15).into_font().color(&INK))
+        .draw()?;
+    for curve in curves {
+        let (alpha, width) = if curve.pale { (0.35, 1) } else { (1.0, 2) };
+        let style = curve.color.mix(alpha).stroke_width(width);
+        let points = curve.points.iter().copied();
+        chart
+            .draw_series(LineSeries::new(points, style))?
+            .label(&curve.name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style.stroke_width(2)));
+        if curve.points.len() == 1 {
+            chart.draw_series(
+                curve
+                    .points
+                    .iter()
+                    .map(|&at| Circle::new(at, 3, style.filled())),
+            )?;
+        }
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.8))
+        .border_style(TRANSPARENT)
+        .label_font(("sans-serif", 14).into_font().color(&INK))
+        .draw()?;
+    Ok(())
+}
+
+/// Predicted over true values, with the line where they are equal.
+pub(super) fn parity(unit: &str, pairs: &[[f64; 2]], color: RGBColor) -> Drawn {
+    let mut extent = Extent::default();
+    for &value in pairs.as_flattened() {
+        extent.add(value);
+    }
+    if pairs.is_empty() {
+        return Ok(String::new());
+    }
+    let margin = (extent.most - extent.least).max(1e-9) * 0.06;
+    let range = extent.least - margin..extent.most + margin;
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (420, 400)).into_drawing_area();
+        let mut chart = ChartBuilder::on(&root)
+            .margin(14)
+            .margin_right(22)
+            .x_label_area_size(42)
+            .y_label_area_size(64)
+            .build_cartesian_2d(range.clone(), range.clone())?;
+        let label = |what: &str| match unit {
+            "" => what.to_owned(),
+            _ => format!("{what}, {unit}"),
+        };
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(FAINT)
+            .axis_style(FAINT)
+            .x_labels(5)
+            .y_labels(6)
+            .x_label_formatter(&|value| tick(*value))
+            .y_label_formatter(&|value| tick(*value))
+            .x_desc(label("true"))
+            .y_desc(label("predicted"))
+            .label_style(("sans-serif", 14).into_font().color(&INK))
+            .axis_desc_style(("sans-serif", 15).into_font().color(&INK))
+            .draw()?;
+        let diagonal = [(range.start, range.start), (range.end, range.end)];
+        chart.draw_series(LineSeries::new(diagonal, INK.mix(0.5)))?;
+        // Many points cover each other: the more there are, the paler is one.
+        let alpha = (60.0 / pairs.len() as f64).sqrt().clamp(0.12, 0.7);
+        let style = color.mix(alpha).filled();
+        chart.draw_series(pairs.iter().map(|&[x, y]| Circle::new((x, y), 2, style)))?;
+        root.present()?;
+    }
+    Ok(svg)
+}
+
+/// How many errors are of which size: predicted minus true.
+pub(super) fn histogram(unit: &str, pairs: &[[f64; 2]], color: RGBColor) -> Drawn {
+    const BINS: usize = 41;
+    let mut errors: Vec<f64> = pairs.iter().map(|[x, y]| y - x).collect();
+    errors.retain(|error| error.is_finite());
+    if errors.is_empty() {
+        return Ok(String::new());
+    }
+    // The widest percent would flatten the rest.
+    let mut sizes: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    let reach = sizes[(sizes.len() - 1) * 99 / 100].max(1e-12);
+    let mut counts = [0_u32; BINS];
+    for error in errors {
+        let place = ((error / reach + 1.0) / 2.0 * BINS as f64).floor();
+        if (0.0..BINS as f64).contains(&place) {
+            counts[place as usize] += 1;
+        }
+    }
+    let most = f64::from(*counts.iter().max().unwrap_or(&1));
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (420, 400)).into_drawing_area();
+        let mut chart = ChartBuilder::on(&root)
+            .margin(14)
+            .margin_right(22)
+            .x_label_area_size(42)
+            .y_label_area_size(64)
+            .build_cartesian_2d(-reach..reach, 0.0..most * 1.08)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(FAINT)
+            .axis_style(FAINT)
+            .x_labels(5)
+            .y_labels(6)
+            .x_label_formatter(&|value| tick(*value))
+            .y_label_formatter(&|value| tick(*value))
+            .x_desc(match unit {
+                "" => "error".to_owned(),
+                _ => format!("error, {unit}"),
+            })
+            .y_desc("items")
+            .label_style(("sans-serif", 14).into_font().color(&INK))
+            .axis_desc_style(("sans-serif", 15).into_font().color(&INK))
+            .draw()?;
+        let step = 2.0 * reach / BINS as f64;
+        let style = color.mix(0.75).filled();
+        chart.draw_series(counts.iter().enumerate().map(|(place, &count)| {
+            let left = -reach + place as f64 * step;
+            Rectangle::new([(left, 0.0), (left + 0.9 * step, f64::from(count))], style)
+        }))?;
+        chart.draw_series(LineSeries::new(
+            [(0.0, 0.0), (0.0, most * 1.08)],
+            INK.mix(0.5),
+        ))?;
+        root.present()?;
+    }
+    Ok(svg)
+}
+
+/// A number on an axis.
+pub(super) fn tick(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 {
+        "0".into()
+    } else if (1e-3..1e5).contains(&size) {
+        let digits = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
+        let text = format!("{value:.digits$}");
+        match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            false => text,
+        }
+    } else {
+        format!("{value:.1e}")
+    }
+}
+
+struct Extent {
+    least: f64,
+    most: f64,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self {
+            least: f64::INFINITY,
+            most: f64::NEG_INFINITY,
+        }
+    }
+}
+
+impl Extent {
+    fn add(&mut self, value: f64) {
+        if value.is_finite() {
+            self.least = self.least.min(value);
+            self.most = self.most.max(value);
+        }
+    }
+}
