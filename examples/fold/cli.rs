@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use serde::Serialize;
+use steerable_protein::trunk::Corruption;
 
-/// Trains a structure module to take noise from protein backbones, and reports on chains it has not
-/// seen: CA-RMSD, lDDT and TM-score before and after.
+/// Trains models that refine and fold protein backbones, and reports on chains they have not seen:
+/// CA-RMSD, lDDT and TM-score before and after, beside the trivial baseline.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "fold", args_override_self = true)]
 pub struct Cli {
@@ -13,38 +15,72 @@ pub struct Cli {
     /// ship with the project.
     #[arg(long)]
     pub train: Option<PathBuf>,
-    /// Folder of chains to report on; without, a fifth of the chains is held out.
+    /// Folder of chains to report on; without, a fifth of the chains is held out, cluster by cluster.
     #[arg(long)]
     pub test: Option<PathBuf>,
-    /// Folder for the split, refined structures and results.
+    /// Folder for the split, checkpoints, structures, pictures and results.
     #[arg(long, default_value = "runs/fold")]
     pub out: PathBuf,
+    /// What is trained: one model for each.
+    #[arg(long, value_enum, value_delimiter = ',', num_args = 1..,
+          default_values_t = [ModelKind::Denoise, ModelKind::Distogram])]
+    pub models: Vec<ModelKind>,
     /// The layer of the structure module.
     #[arg(long, value_enum, default_value_t = LayerKind::Transformer)]
     pub layer: LayerKind,
-    /// Minutes of training.
-    #[arg(long, default_value_t = 5.0)]
+    /// Minutes of training, shared evenly by the models.
+    #[arg(long, default_value_t = 7.0)]
     pub minutes: f64,
-    /// Steps of training instead of minutes: the same seed then gives the same bits, however fast the
-    /// machine.
+    /// Steps of training of each model instead of minutes: the same seed then gives the same bits,
+    /// however fast the machine.
     #[arg(long, conflicts_with = "minutes")]
     pub steps: Option<usize>,
     /// Noise of the CA atoms in angstrom: root mean square of the displacement. Frames are turned by
     /// 20 degrees for each angstrom.
-    #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [1.0, 2.0, 4.0])]
+    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [1.0, 2.0, 4.0])]
     pub noise: Vec<f64>,
+    /// Noise of the torsions in degrees: standard deviation of phi, psi and omega.
+    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [5.0])]
+    pub torsion_noise: Vec<f64>,
+    /// Error of the observed distances in angstrom: standard deviation.
+    #[arg(long, default_value_t = Corruption::default().shift)]
+    pub shift: f64,
+    /// Share of the distances that are not observed.
+    #[arg(long, default_value_t = Corruption::default().missing)]
+    pub missing: f64,
+    /// Per cent of the observed distances that are wrong: their bins are drawn at random. Trained on is
+    /// any share up to the largest.
+    #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [0.0, 2.0])]
+    pub wrong: Vec<f64>,
     /// Residues of the pieces that are trained on; chains are tested whole.
     #[arg(long, default_value_t = 128)]
     pub crop: usize,
+    /// How often a model runs on its own output; in training a random number up to this.
+    #[arg(long, default_value_t = 3)]
+    pub passes: usize,
     /// Highest learning rate of Adam.
     #[arg(long, default_value_t = 2e-3)]
     pub lr: f64,
     /// Seed of split, noise and order.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Go on from the checkpoints in the folder.
+    #[arg(long)]
+    pub resume: bool,
     /// End with one line of JSON for each task.
     #[arg(long)]
     pub json: bool,
+}
+
+impl Cli {
+    /// How observed distances differ from the true ones, when this per cent of them is wrong.
+    pub fn corruption(&self, wrong: f64) -> Corruption {
+        Corruption {
+            shift: self.shift,
+            replaced: wrong / 100.0,
+            missing: self.missing,
+        }
+    }
 }
 
 /// Which layer moves the frames.
@@ -54,4 +90,24 @@ pub enum LayerKind {
     Transformer,
     /// Invariant point attention.
     PointAttention,
+}
+
+/// What a model is trained for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// Taking noise from coordinates and from torsions.
+    Denoise,
+    /// Coordinates from binned and corrupted distances.
+    Distogram,
+}
+
+impl ModelKind {
+    /// The name of its checkpoint.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Denoise => "denoise",
+            Self::Distogram => "distogram",
+        }
+    }
 }

@@ -1,15 +1,13 @@
-//! Chains from files, and the split into those to train on and those to report on.
+//! Chains from files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nalgebra::Vector3;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
-use rand::{Rng, RngExt, SeedableRng};
-use serde::Serialize;
+use rand::{Rng, RngExt};
+use steerable_protein::folding::ResidueSequence;
 use steerable_protein::structure::residue_index;
-use steerable_protein::{AminoAcid, Chain, Frame, file};
+use steerable_protein::{Backbone, Chain, Frame, InternalCoordinates, file};
 
 use super::error::FoldError;
 use crate::file_error::FileError;
@@ -17,19 +15,19 @@ use crate::file_error::FileError;
 /// Chains with fewer residues are left out, with a note.
 const SHORTEST: usize = 20;
 
-/// A chain as the structure module sees it.
+/// A chain as a model sees it.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The file and the chain.
     pub name: String,
     /// The residues whose backbone is complete, as they are in the file.
     pub chain: Chain,
-    /// What they are.
-    pub sequence: Vec<AminoAcid>,
+    /// What they are, and their places along the chain, with jumps at breaks.
+    pub sequence: ResidueSequence,
+    /// Their N, CA and C.
+    pub backbone: Backbone,
     /// Their frames.
     pub frames: Vec<Frame>,
-    /// Their places along the chain, with jumps at breaks.
-    pub residue_index: Vec<i32>,
 }
 
 impl Target {
@@ -38,44 +36,78 @@ impl Target {
     pub fn new(name: String, chain: &Chain) -> (Self, usize) {
         let traced = chain.backbone();
         let index = residue_index(&traced.backbone);
-        let mut target = Self {
-            name,
-            chain: Chain {
-                id: chain.id.clone(),
-                residues: Vec::new(),
-            },
-            sequence: Vec::new(),
-            frames: Vec::new(),
-            residue_index: Vec::new(),
-        };
-        for (i, atoms) in traced.backbone.residues().iter().enumerate() {
-            if let Ok(frame) = Frame::of_residue(atoms) {
-                let residue = &chain.residues[traced.residues[i]];
-                target.chain.residues.push(residue.clone());
-                target.sequence.push(residue.amino_acid);
-                target.frames.push(frame);
-                target.residue_index.push(index[i]);
-            }
+        let mut residues = Vec::new();
+        let mut sequence = ResidueSequence::default();
+        let (mut atoms, mut frames, mut bonded) = (Vec::new(), Vec::new(), Vec::new());
+        // The residue before the next one, in the trace.
+        let mut before = None;
+        for (i, traced_atoms) in traced.backbone.residues().iter().enumerate() {
+            let Ok(frame) = Frame::of_residue(traced_atoms) else {
+                continue;
+            };
+            let residue = &chain.residues[traced.residues[i]];
+            residues.push(residue.clone());
+            sequence.amino_acids.push(residue.amino_acid);
+            sequence.residue_index.push(index[i]);
+            atoms.push(*traced_atoms);
+            frames.push(frame);
+            bonded.push(traced.backbone.is_bonded_to_previous(i) && before == i.checked_sub(1));
+            before = Some(i);
         }
-        let left_out = chain.residues.len() - target.frames.len();
+        let left_out = chain.residues.len() - frames.len();
+        let chain = Chain {
+            id: chain.id.clone(),
+            residues,
+        };
+        let target = Self {
+            name,
+            chain,
+            sequence,
+            backbone: Backbone::new(atoms, bonded),
+            frames,
+        };
         (target, left_out)
+    }
+
+    /// The number of residues, L.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether there are no residues.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
     }
 
     /// At most `len` residues that follow each other, from a random place on.
     pub fn piece(&self, len: usize, rng: &mut impl Rng) -> Self {
-        let all = self.frames.len();
+        let all = self.len();
         let first = rng.random_range(0..=all.saturating_sub(len));
         let rows = first..(first + len).min(all);
+        let bonded = rows.clone().map(|i| self.backbone.is_bonded_to_previous(i));
         Self {
             name: self.name.clone(),
+            backbone: Backbone::new(
+                self.backbone.residues()[rows.clone()].to_vec(),
+                bonded.collect(),
+            ),
             chain: Chain {
                 id: self.chain.id.clone(),
                 residues: self.chain.residues[rows.clone()].to_vec(),
             },
-            sequence: self.sequence[rows.clone()].to_vec(),
-            frames: self.frames[rows.clone()].to_vec(),
-            residue_index: self.residue_index[rows].to_vec(),
+            sequence: ResidueSequence {
+                amino_acids: self.sequence.amino_acids[rows.clone()].to_vec(),
+                residue_index: self.sequence.residue_index[rows.clone()].to_vec(),
+            },
+            frames: self.frames[rows].to_vec(),
         }
+    }
+
+    /// The backbone of ideal residues in these frames, bonded as the chain is.
+    pub fn ideal_backbone(&self, frames: &[Frame]) -> Backbone {
+        let bonded = (0..self.len()).map(|i| self.backbone.is_bonded_to_previous(i));
+        let residues = frames.iter().map(Frame::ideal_residue);
+        Backbone::new(residues.collect(), bonded.collect())
     }
 }
 
@@ -115,12 +147,10 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Target>, FoldError> {
                     target.name
                 );
             }
-            if target.frames.len() < SHORTEST {
-                eprintln!(
-                    "left out: {} has {} residues",
-                    target.name,
-                    target.frames.len()
-                );
+            if target.len() < SHORTEST {
+                eprintln!("left out: {} has {} residues", target.name, target.len());
+            } else if let Err(error) = InternalCoordinates::of(&target.backbone) {
+                eprintln!("left out: {}: {error}", target.name);
             } else {
                 targets.push(target);
             }
@@ -145,50 +175,4 @@ fn name_of(path: &Path, chain: &Chain) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = file.split('.').next().unwrap_or_default();
     format!("{stem}_{}", chain.id)
-}
-
-/// Chains to train on and chains to report on.
-#[derive(Debug)]
-pub struct Split {
-    /// To train on.
-    pub train: Vec<Target>,
-    /// To report on.
-    pub test: Vec<Target>,
-}
-
-/// The names of a split, as it is saved.
-#[derive(Serialize)]
-struct Names<'a> {
-    seed: u64,
-    train: Vec<&'a str>,
-    test: Vec<&'a str>,
-}
-
-impl Split {
-    /// A fifth of the chains, at least one, is held out. Chains of one folder should be one for each
-    /// cluster of like sequences: which are alike is not looked at here.
-    pub fn random(mut chains: Vec<Target>, seed: u64) -> Self {
-        chains.shuffle(&mut StdRng::seed_from_u64(seed));
-        let held_out = (chains.len() / 5).max(1);
-        let train = chains.split_off(held_out);
-        Self {
-            train,
-            test: chains,
-        }
-    }
-
-    /// Writes the names to `split.json`.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn save(&self, folder: &Path, seed: u64) -> Result<(), FoldError> {
-        let names = Names {
-            seed,
-            train: self.train.iter().map(|target| &*target.name).collect(),
-            test: self.test.iter().map(|target| &*target.name).collect(),
-        };
-        let text = serde_json::to_string_pretty(&names).expect("names are text");
-        let file: PathBuf = folder.join("split.json");
-        Ok(fs::write(&file, text).map_err(FileError::on("write", &file))?)
-    }
 }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use steerable::graph::GraphError;
 use steerable::nn::BuildError;
-use steerable_protein::CompareError;
 use steerable_protein::file::{ReadError, WriteError};
+use steerable_protein::folding::FoldingError;
+use steerable_protein::{CompareError, DistogramError, InternalCoordinatesError, MdsError};
+use steerable_train::checkpoint::CheckpointError;
 use thiserror::Error;
 
 use crate::file_error::FileError;
@@ -38,23 +39,67 @@ pub enum FoldError {
         /// The least number of residues.
         least: usize,
     },
-    /// Positions that make no graph.
+    /// All chains are alike: none can be held out.
+    #[error("the {chains} chains are one cluster of like sequences: give others with --test")]
+    OneCluster {
+        /// How many.
+        chains: usize,
+    },
+    /// A chain that gives no start or no structure.
     #[error("{chain}: {source}")]
-    Graph {
+    Chain {
         /// The chain.
         chain: String,
         /// Why not.
-        source: GraphError,
+        source: ChainError,
     },
-    /// A comparison.
-    #[error("{chain}: {source}")]
-    Compare {
-        /// The chain.
-        chain: String,
-        /// Why not.
-        source: Box<CompareError>,
-    },
+    /// Bins of distances that are none.
+    #[error(transparent)]
+    Bins(#[from] DistogramError),
     /// A model that cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint of another model.
+    #[error("{} is of another model: its configuration is {found}, asked for is {wanted}", file.display())]
+    OtherModel {
+        /// The file.
+        file: PathBuf,
+        /// Its configuration.
+        found: String,
+        /// The one that is asked for.
+        wanted: String,
+    },
+}
+
+/// What can be wrong with one chain.
+#[derive(Debug, Error)]
+pub enum ChainError {
+    /// Folding or refining it.
+    #[error(transparent)]
+    Folding(#[from] FoldingError),
+    /// Comparing it.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// Its torsions.
+    #[error(transparent)]
+    Torsions(#[from] InternalCoordinatesError),
+    /// Its distances.
+    #[error(transparent)]
+    Distances(#[from] MdsError),
+    /// The bins of its distances.
+    #[error(transparent)]
+    Distogram(#[from] DistogramError),
+}
+
+impl ChainError {
+    /// With the name of the chain.
+    pub fn of(self, chain: &str) -> FoldError {
+        FoldError::Chain {
+            chain: chain.to_string(),
+            source: self,
+        }
+    }
 }

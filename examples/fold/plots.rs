@@ -1,4 +1,5 @@
-//! A picture of each refined chain: its CA trace, and how sure the model was of each residue.
+//! A picture of each refined chain: its CA trace, its torsions, and how sure the model was of each
+//! residue.
 
 use std::error::Error;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use nalgebra::{Matrix3, Vector3};
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use steerable_protein::{Frame, Matched};
+use steerable_protein::{Backbone, Frame, Matched};
 
 use super::data::{Target, ca};
 use super::error::FoldError;
@@ -31,11 +32,15 @@ pub fn draw(file: &Path, target: &Target, refined: &Refined) -> Result<(), FoldE
 }
 
 fn draw_chain(file: &Path, target: &Target, refined: &Refined) -> Drawn {
-    let canvas = SVGBackend::new(file, (1200, 480)).into_drawing_area();
+    let canvas = SVGBackend::new(file, (1200, 1000)).into_drawing_area();
     canvas.fill(&WHITE)?;
-    let (left, right) = canvas.split_horizontally(560);
+    let (upper, lower) = canvas.split_vertically(540);
+    let (left, right) = upper.split_horizontally(600);
     traces(&left, target, refined)?;
-    confidences(&right, refined)?;
+    ramachandran(&right, target, refined)?;
+    let (left, right) = lower.split_horizontally(740);
+    confidences(&left, refined)?;
+    calibration(&right, refined)?;
     canvas.present()?;
     Ok(())
 }
@@ -94,6 +99,74 @@ fn traces(area: &Area, target: &Target, refined: &Refined) -> Drawn {
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
     legend(&mut chart)
+}
+
+/// Phi and psi of the true chain, the start and the refined chain, in degrees.
+fn ramachandran(area: &Area, target: &Target, refined: &Refined) -> Drawn {
+    let angles = |backbone: &Backbone| -> Vec<(f64, f64)> {
+        let torsions = backbone.torsions().into_iter();
+        torsions
+            .filter_map(|t| Some((t.phi?.to_degrees(), t.psi?.to_degrees())))
+            .collect()
+    };
+    let mut chart = ChartBuilder::on(area)
+        .caption("Ramachandran plot", ("sans-serif", 16))
+        .margin(8)
+        .x_label_area_size(32)
+        .y_label_area_size(44)
+        .build_cartesian_2d(-180.0..180.0, -180.0..180.0)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .x_labels(7)
+        .y_labels(7)
+        .x_desc("phi in degrees")
+        .y_desc("psi in degrees")
+        .draw()?;
+    let clouds = [
+        (
+            "start",
+            START,
+            angles(&target.ideal_backbone(&refined.start)),
+        ),
+        ("true", TRUE, angles(&target.backbone)),
+        (
+            "refined",
+            REFINED,
+            angles(&target.ideal_backbone(&refined.frames)),
+        ),
+    ];
+    for (name, color, points) in clouds {
+        let style = color.mix(0.7).filled();
+        chart
+            .draw_series(points.into_iter().map(|at| Circle::new(at, 3, style)))?
+            .label(name)
+            .legend(move |at| Circle::new(at, 3, style));
+    }
+    legend(&mut chart)
+}
+
+/// Predicted against reached lDDT.
+fn calibration(area: &Area, refined: &Refined) -> Drawn {
+    let mut chart = ChartBuilder::on(area)
+        .caption("predicted against true lDDT", ("sans-serif", 16))
+        .margin(8)
+        .x_label_area_size(32)
+        .y_label_area_size(44)
+        .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .x_desc("true")
+        .y_desc("predicted")
+        .draw()?;
+    let diagonal = [(0.0, 0.0), (1.0, 1.0)];
+    chart.draw_series(LineSeries::new(diagonal, TRUE))?;
+    let points = refined.reached.iter().copied();
+    let points = points.zip(refined.confidence.iter().copied());
+    let style = REFINED.mix(0.7).filled();
+    chart.draw_series(points.map(|at| Circle::new(at, 3, style)))?;
+    Ok(())
 }
 
 /// Predicted and reached lDDT along the chain.

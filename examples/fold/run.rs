@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use steerable_protein::structure::{
-    PointAttentionConfig, StructureLayer, StructureModule, StructureModuleConfig,
-    TransformerLayerConfig,
-};
-use steerable_protein::{BackboneResidue, Chain, file};
+use steerable_protein::file;
+use steerable_protein::folding::{BinsConfig, FoldingConfig};
+use steerable_protein::structure::{LayerConfig, PointAttentionConfig, TransformerLayerConfig};
 
-use super::cli::{Cli, LayerKind};
-use super::data::{Split, Target, read_folder};
+use super::cli::{Cli, LayerKind, ModelKind};
+use super::data::{Target, read_folder};
 use super::error::FoldError;
 use super::evaluation::{Refined, Summary, refine_all};
 use super::plots;
-use super::training::{NUM_INPUTS, train};
+use super::report::{self, TaskResult, as_chain};
+use super::side_chains::CommonChi1;
+use super::split::Split;
+use super::start::Task;
+use super::training::train;
 use crate::file_error::FileError;
 
 /// The chains that ship with the project.
@@ -24,18 +26,15 @@ fn own_chains() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/proteins")
 }
 
-/// Trains, reports and writes the refined structures.
+/// Trains, reports and writes checkpoints, refined structures, pictures and results.
 ///
 /// # Errors
 /// [`FoldError`].
 pub fn run(cli: &Cli) -> Result<(), FoldError> {
     let chains = read_folder(cli.train.as_deref().unwrap_or(&own_chains()))?;
     let split = match &cli.test {
-        Some(folder) => Split {
-            train: chains,
-            test: read_folder(folder)?,
-        },
-        None => Split::random(chains, cli.seed),
+        Some(folder) => Split::given(chains, read_folder(folder)?),
+        None => Split::by_cluster(chains, cli.seed)?,
     };
     fs::create_dir_all(&cli.out).map_err(FileError::on("create", &cli.out))?;
     split.save(&cli.out, cli.seed)?;
@@ -44,109 +43,70 @@ pub fn run(cli: &Cli) -> Result<(), FoldError> {
         split.train.len(),
         split.test.len()
     );
-    let device = Device::flex();
-    device.seed(cli.seed);
-    let config = StructureModuleConfig::new(NUM_INPUTS);
-    let autodiff = device.clone().autodiff();
-    match cli.layer {
-        LayerKind::Transformer => {
-            let module = config.try_init_transformer(&TransformerLayerConfig::new(), &autodiff)?;
-            with_module(module, &split, cli, &device)
-        }
-        LayerKind::PointAttention => {
-            let module = config.init_point_attention(&PointAttentionConfig::new(), &autodiff);
-            with_module(module, &split, cli, &device)
+    let common = CommonChi1::of(&split.train);
+    let minutes = cli.minutes / cli.models.len() as f64;
+    let mut results = Vec::new();
+    for &kind in &cli.models {
+        let autodiff = Device::flex().autodiff();
+        autodiff.seed(cli.seed);
+        let model = config(kind, cli)?.try_init(&autodiff)?;
+        println!("{}: {} parameters", kind.name(), model.num_params());
+        let model = train(model, kind, &split.train, minutes, cli)?.valid();
+        for task in tasks(kind, cli) {
+            let refined = refine_all(&model, &split.test, task, cli.seed)?;
+            write_chains(&cli.out.join(task.name()), &refined, &split.test)?;
+            let summary = Summary::new(&task, &refined, &split.test, &common);
+            let result = TaskResult::new(summary, &refined, &split.test);
+            result.print_chains();
+            results.push(result);
+            report::save(&cli.out, &results)?;
         }
     }
-}
-
-fn with_module<L: StructureLayer>(
-    module: StructureModule<L>,
-    split: &Split,
-    cli: &Cli,
-    device: &Device,
-) -> Result<(), FoldError> {
-    println!("{} parameters", module.num_params());
-    let module = train(module, &split.train, cli, &device.clone().autodiff())?.valid();
-    let mut summaries = Vec::new();
-    for &noise in &cli.noise {
-        let task = format!("denoise-{noise}A");
-        let refined = refine_all(&module, &split.test, noise, cli.seed, device)?;
-        let folder = cli.out.join(&task);
-        fs::create_dir_all(&folder).map_err(FileError::on("create", &folder))?;
-        for chain in &refined {
-            let target = &split.test[chain.target];
-            let path = folder.join(format!("{}.pdb", target.name));
-            file::write(&path, &[as_chain(target, chain)])?;
-            plots::draw(&path.with_extension("svg"), target, chain)?;
-        }
-        print_table(&task, &refined, &split.test);
-        summaries.push(Summary::new(task, &refined));
-    }
-    let text = serde_json::to_string_pretty(&summaries).expect("summaries are numbers");
-    let results = cli.out.join("results.json");
-    fs::write(&results, text).map_err(FileError::on("write", &results))?;
-    for summary in &summaries {
-        println!(
-            "{:<12} CA-RMSD {:.2} -> {:.2} A (worst {:.2}, at most {:.0} % left)   lDDT {:.2} -> {:.2}   TM {:.2} -> {:.2}",
-            summary.task,
-            summary.rmsd_before,
-            summary.rmsd_after,
-            summary.rmsd_after_worst,
-            100.0 * summary.rmsd_left_worst,
-            summary.lddt_before,
-            summary.lddt_after,
-            summary.tm_before,
-            summary.tm_after,
-        );
-    }
+    report::print_summaries(&results);
     if cli.json {
-        for summary in &summaries {
-            println!(
-                "{}",
-                serde_json::to_string(summary).expect("they are numbers")
-            );
-        }
+        report::print_json(&results);
     }
     Ok(())
 }
 
-fn print_table(task: &str, refined: &[Refined], targets: &[Target]) {
-    println!("\n{task}: CA-RMSD, lDDT and TM-score before -> after");
-    for chain in refined {
-        let (before, after) = (chain.before, chain.after);
-        println!(
-            "{:<40} {:>4} residues   {:>5.2} -> {:>5.2} A   {:.2} -> {:.2}   {:.2} -> {:.2}",
-            targets[chain.target].name,
-            chain.frames.len(),
-            before.rmsd,
-            after.rmsd,
-            before.lddt,
-            after.lddt,
-            before.tm,
-            after.tm,
-        );
-    }
-    println!();
+/// The model that is trained.
+fn config(kind: ModelKind, cli: &Cli) -> Result<FoldingConfig, FoldError> {
+    let layer = match cli.layer {
+        LayerKind::Transformer => LayerConfig::Transformer(TransformerLayerConfig::new()),
+        LayerKind::PointAttention => LayerConfig::PointAttention(PointAttentionConfig::new()),
+    };
+    let config = match kind {
+        ModelKind::Denoise => FoldingConfig::refining(layer),
+        ModelKind::Distogram => FoldingConfig::from_distances(layer, BinsConfig::new())?,
+    };
+    Ok(config.with_num_passes(cli.passes))
 }
 
-/// The refined backbone with ideal N, CA and C in each frame, and the predicted lDDT in per cent as B
-/// factors. Side chains are not predicted, and those of the file would tell the answer.
-fn as_chain(target: &Target, refined: &Refined) -> Chain {
-    let mut chain = target.chain.clone();
-    for (residue, frame) in chain.residues.iter_mut().zip(&refined.frames) {
-        let BackboneResidue { n, ca, c } = frame.ideal_residue();
-        residue.atoms.retain_mut(|atom| {
-            let position = match atom.name.as_str() {
-                "N" => n,
-                "CA" => ca,
-                "C" => c,
-                _ => return false,
-            };
-            atom.position = position;
-            true
-        });
+/// What a model is reported on.
+fn tasks(kind: ModelKind, cli: &Cli) -> Vec<Task> {
+    match kind {
+        ModelKind::Denoise => {
+            let noise = cli.noise.iter().copied().map(Task::Noise);
+            noise
+                .chain(cli.torsion_noise.iter().copied().map(Task::Torsions))
+                .collect()
+        }
+        ModelKind::Distogram => {
+            let wrong = cli.wrong.iter();
+            wrong
+                .map(|&wrong| Task::Distogram(cli.corruption(wrong)))
+                .collect()
+        }
     }
-    let per_cent: Vec<f64> = refined.confidence.iter().map(|lddt| 100.0 * lddt).collect();
-    chain.with_b_factors(&per_cent)
+}
+
+fn write_chains(folder: &Path, refined: &[Refined], targets: &[Target]) -> Result<(), FoldError> {
+    fs::create_dir_all(folder).map_err(FileError::on("create", folder))?;
+    for chain in refined {
+        let target = &targets[chain.target];
+        let path = folder.join(format!("{}.pdb", target.name));
+        file::write(&path, &[as_chain(target, chain)])?;
+        plots::draw(&path.with_extension("svg"), target, chain)?;
+    }
+    Ok(())
 }

@@ -1,153 +1,258 @@
 //! Training: random pieces of random chains, with random noise.
 
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use burn::grad_clipping::GradientClippingConfig;
-use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{DType, Device, Tensor};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
+use steerable_protein::folding::FoldingModel;
 use steerable_protein::structure::{
-    FrameTensors, NeighbourConfig, ResidueGraph, StructureInputs, StructureLayer, StructureModule,
-    confidence_loss, frame_aligned_point_error, one_hot,
+    FrameTensors, SideChainTorsions, StructureOutput, confidence_loss, displacement_loss,
+    frame_aligned_point_error, torsion_loss,
 };
-use steerable_protein::{AminoAcid, FapeConfig, Frame, LddtConfig, Matched};
+use steerable_protein::trunk::distogram_loss;
+use steerable_protein::{FapeConfig, Frame, LddtConfig, Matched, SmacofConfig};
+use steerable_train::AdamConfig;
+use steerable_train::checkpoint::{Checkpoint, Group, Header, ModelDescription};
 
-use super::cli::Cli;
+use super::cli::{Cli, ModelKind};
 use super::data::{Target, ca};
-use super::error::FoldError;
-use super::noise::perturb;
+use super::error::{ChainError, FoldError};
+use super::start::{observe, perturb, perturb_torsions};
 
-/// Part of the loss that is the confidence's.
+/// Parts of the loss beside the structure's.
 const CONFIDENCE_WEIGHT: f64 = 0.05;
+const TORSION_WEIGHT: f64 = 0.05;
+const DISTOGRAM_WEIGHT: f64 = 0.5;
 
-/// What the structure module reads of a residue: which amino acid it is.
-pub const NUM_INPUTS: usize = AminoAcid::ALL.len();
+/// Share of the training steps of denoising that start from turned torsions.
+const TORSION_SHARE: f64 = 0.25;
 
-/// What the structure module reads when the chain starts from these frames.
-///
-/// # Errors
-/// [`FoldError::Graph`] for positions that are not finite.
-pub fn inputs(
-    target: &Target,
-    start: &[Frame],
-    device: &Device,
-) -> Result<StructureInputs, FoldError> {
-    let ca: Vec<[f64; 3]> = start.iter().map(|frame| frame.translation.into()).collect();
-    let graph = ResidueGraph::new(&ca, &target.residue_index, &NeighbourConfig::new());
-    let graph = graph.map_err(|source| FoldError::Graph {
-        chain: target.name.clone(),
-        source,
-    })?;
-    let classes: Vec<usize> = target
-        .sequence
-        .iter()
-        .map(|&residue| residue as usize)
-        .collect();
-    Ok(StructureInputs {
-        residues: one_hot(&classes, NUM_INPUTS, device, DType::F32),
-        pairs: None,
-        frames: FrameTensors::from_frames(start, device, DType::F32),
-        graph: graph.to_device(device, DType::F32),
-    })
+/// Distances in training are refined by this many steps of SMACOF.
+const MDS_STEPS: usize = 30;
+
+/// How often a checkpoint is written.
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(60);
+
+/// The kind of model that checkpoints name.
+pub const KIND: &str = "folding";
+
+/// How far a training is, as the checkpoint holds it.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Progress {
+    steps: usize,
+    seconds: f64,
 }
 
-/// The loss of one chain from one start, `[1]`: after every iteration how far CA is from where it
-/// should be (the noise has no direction, so the truth lies where the start does) and the frame-aligned
-/// point error; the confidence at the end.
-///
-/// # Errors
-/// As [`inputs`].
-fn loss<L: StructureLayer>(
-    module: &StructureModule<L>,
-    target: &Target,
-    start: &[Frame],
-    device: &Device,
-) -> Result<Tensor<1>, FoldError> {
-    let output = module.forward(&inputs(target, start, device)?);
-    let truth = FrameTensors::from_frames(&target.frames, device, DType::F32);
+/// The loss of what one pass gave, `[1]`: after every iteration how far CA is from where it should be
+/// and the frame-aligned point error; at the end confidence and side-chain torsions.
+fn structure_loss(target: &Target, output: StructureOutput) -> Result<Tensor<1>, ChainError> {
+    let place = output.scalars.device();
+    let dtype = output.scalars.dtype();
+    let truth = FrameTensors::from_frames(&target.frames, &place, dtype);
+    let true_ca = ca(&target.frames);
     let iterations = output.frames.len() as f64;
-    let distances = output.frames.iter().map(|frames| {
-        let error = frames.translation() - truth.translation();
-        let distance = ((error.clone() * error).sum_dim(1) + 1e-2).sqrt().mean();
-        distance + frame_aligned_point_error(frames, &truth, FapeConfig::default())
-    });
-    let structure = distances
-        .reduce(|a, b| a + b)
-        .expect("there are iterations")
-        / iterations;
+    let mut loss = Tensor::zeros([1], (&place, dtype));
+    for frames in &output.frames {
+        let fape = frame_aligned_point_error(frames, &truth, FapeConfig::default());
+        loss = loss + displacement_loss(frames, &true_ca)? + fape;
+    }
     let reached = residue_lddt(target, &output.prediction().to_frames())?;
     let confidence = confidence_loss(output.confidence, &reached);
-    Ok(structure + confidence * CONFIDENCE_WEIGHT)
+    let side_chains = SideChainTorsions::of(&target.chain.residues).to_device(&place, dtype);
+    let torsions = torsion_loss(output.chi, &side_chains);
+    Ok(loss / iterations + confidence * CONFIDENCE_WEIGHT + torsions * TORSION_WEIGHT)
 }
 
 /// lDDT of each residue's CA; a residue without neighbours counts as zero.
 ///
 /// # Errors
-/// [`FoldError::Compare`] for positions that are not finite.
-pub fn residue_lddt(target: &Target, frames: &[Frame]) -> Result<Vec<f64>, FoldError> {
+/// [`ChainError::Compare`] for positions that are not finite.
+pub fn residue_lddt(target: &Target, frames: &[Frame]) -> Result<Vec<f64>, ChainError> {
     let matched = Matched {
         model: &ca(frames),
         reference: &ca(&target.frames),
     };
-    let lddt = matched.lddt(LddtConfig::default());
-    let lddt = lddt.map_err(|source| FoldError::Compare {
-        chain: target.name.clone(),
-        source: source.into(),
-    })?;
+    let lddt = matched.lddt(LddtConfig::default())?;
     let each = lddt.per_residue.iter();
     Ok(each.map(|lddt| lddt.unwrap_or(0.0)).collect())
 }
 
-/// Trains until the steps are over or, where none are given, the minutes.
+fn largest(of: &[f64]) -> f64 {
+    of.iter().fold(0.0, |most: f64, &one| most.max(one))
+}
+
+/// The loss of one piece of a chain. All passes but the last are run without a tape.
+fn loss(
+    model: &FoldingModel,
+    kind: ModelKind,
+    target: &Target,
+    cli: &Cli,
+    rng: &mut StdRng,
+) -> Result<Tensor<1>, ChainError> {
+    let passes = rng.random_range(1..=cli.passes.max(1));
+    let sequence = &target.sequence;
+    let (mut frames, pairs, distogram) = match kind {
+        ModelKind::Denoise => {
+            let [displacement, turn] = [&cli.noise, &cli.torsion_noise].map(|noise| largest(noise));
+            let size: f64 = rng.random_range(0.25..=1.1);
+            let torsions = turn > 0.0 && (displacement == 0.0 || rng.random_bool(TORSION_SHARE));
+            let frames = if torsions {
+                perturb_torsions(target, size * turn, rng)?
+            } else {
+                perturb(&target.frames, size * displacement, rng)
+            };
+            (frames, None, None)
+        }
+        ModelKind::Distogram => {
+            let wrong = largest(&cli.wrong) * rng.random::<f64>();
+            let observed = observe(model, target, cli.corruption(wrong), rng)?;
+            let read = model.read_distances(sequence, &observed)?;
+            let refinement = SmacofConfig {
+                max_steps: MDS_STEPS,
+                ..SmacofConfig::default()
+            };
+            let frames = model.start_from(&read, refinement)?;
+            let truth = ca(&target.frames);
+            let bins = truth.iter().flat_map(|x| {
+                let bins = observed.bins();
+                truth.iter().map(move |y| bins.bin((x - y).norm()))
+            });
+            let loss = distogram_loss(read.distogram, &bins.collect::<Vec<_>>());
+            (frames, Some(read.pairs), Some(loss * DISTOGRAM_WEIGHT))
+        }
+    };
+    if passes > 1 {
+        let pairs = pairs.clone().map(Tensor::inner);
+        let without_tape = model.valid();
+        frames = without_tape
+            .refine(sequence, frames, pairs.as_ref(), passes - 1)?
+            .frames;
+    }
+    let output = model.pass(sequence, &frames, pairs.as_ref())?;
+    let structure = structure_loss(target, output)?;
+    Ok(match distogram {
+        Some(distogram) => structure + distogram,
+        None => structure,
+    })
+}
+
+/// Trains until the steps are over or, where none are given, the minutes; writes the checkpoint every
+/// minute and at the end. Each step draws from a generator of its own, so that a resumed training goes
+/// on as it would have.
 ///
 /// # Errors
-/// As [`inputs`]; positions that are no longer finite.
-pub fn train<L: StructureLayer>(
-    mut module: StructureModule<L>,
+/// A chain whose positions are no longer finite; a checkpoint that cannot be written or read, or is of
+/// another model.
+pub fn train(
+    mut model: FoldingModel,
+    kind: ModelKind,
     targets: &[Target],
+    minutes: f64,
     cli: &Cli,
-    device: &Device,
-) -> Result<StructureModule<L>, FoldError> {
-    let mut rng = StdRng::seed_from_u64(cli.seed);
+) -> Result<FoldingModel, FoldError> {
+    let file = cli.out.join(format!("{}.safetensors", kind.name()));
     let mut optimizer = AdamConfig::new()
         .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
         .init();
-    let (start, seconds) = (Instant::now(), cli.minutes * 60.0);
-    let most = cli
-        .noise
-        .iter()
-        .fold(0.0, |most: f64, &noise| most.max(noise));
+    let mut done = Progress::default();
+    if cli.resume && file.exists() {
+        let checkpoint = Checkpoint::load(&file)?;
+        check_same(&checkpoint, &model, &file)?;
+        model = checkpoint.apply(Group::Model, model)?;
+        optimizer = checkpoint.apply_optimizer(optimizer, &model)?;
+        done = serde_json::from_value(checkpoint.header.training.clone()).unwrap_or_default();
+        println!("{}: goes on from step {}", kind.name(), done.steps);
+    }
+    let start = Instant::now();
+    let mut written = Instant::now();
     let (mut sum, mut count) = (0.0, 0);
-    for step in 0_usize.. {
-        let elapsed = start.elapsed().as_secs_f64();
+    loop {
+        let seconds = done.seconds + start.elapsed().as_secs_f64();
         let progress = match cli.steps {
-            Some(steps) => step as f64 / steps as f64,
-            None => elapsed / seconds,
+            Some(steps) => done.steps as f64 / steps.max(1) as f64,
+            None => seconds / (minutes * 60.0),
         };
-        if progress >= 1.0 {
+        if progress >= 1.0 || cli.steps == Some(0) {
             break;
         }
+        let mut rng = generator(cli.seed, done.steps);
         let target = targets.choose(&mut rng).expect("there are chains");
         let piece = target.piece(cli.crop, &mut rng);
-        let noise = rng.random_range(0.25..=1.1) * most;
-        let frames = perturb(&piece.frames, noise, &mut rng);
-        let loss = loss(&module, &piece, &frames, device)?;
+        let loss = loss(&model, kind, &piece, cli, &mut rng);
+        let loss = loss.map_err(|error| error.of(&target.name))?;
         sum += f64::from(loss.clone().into_scalar::<f32>());
         count += 1;
-        let gradients = GradientsParams::from_grads(loss.backward(), &module);
-        let warm = ((step + 1) as f64 / 50.0).min(1.0);
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        let warm = ((done.steps + 1) as f64 / 50.0).min(1.0);
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        module = optimizer.step(cli.lr * warm * cosine.max(0.01), module, gradients);
+        model = optimizer.step(cli.lr * warm * cosine.max(0.01), model, gradients);
+        done.steps += 1;
         if count == 100 {
             println!(
-                "step {:>6}  {elapsed:>5.0} s  loss {:.4}",
-                step + 1,
+                "{} step {:>6}  {seconds:>5.0} s  loss {:.4}",
+                kind.name(),
+                done.steps,
                 sum / 100.0
             );
             (sum, count) = (0.0, 0);
         }
+        if written.elapsed() >= BETWEEN_CHECKPOINTS {
+            let seconds = done.seconds + start.elapsed().as_secs_f64();
+            checkpoint(&model, &optimizer, Progress { seconds, ..done })?.save(&file)?;
+            written = Instant::now();
+        }
     }
-    Ok(module)
+    done.seconds += start.elapsed().as_secs_f64();
+    checkpoint(&model, &optimizer, done)?.save(&file)?;
+    println!(
+        "{}: {} steps in {:.0} s, {}",
+        kind.name(),
+        done.steps,
+        done.seconds,
+        file.display()
+    );
+    Ok(model)
+}
+
+/// Steps far apart in seed: the step in the high half.
+fn generator(seed: u64, step: usize) -> StdRng {
+    StdRng::seed_from_u64(seed ^ ((step as u64) << 32))
+}
+
+fn config_of(model: &FoldingModel) -> serde_json::Value {
+    serde_json::to_value(model.config()).expect("a configuration is numbers and names")
+}
+
+fn checkpoint(
+    model: &FoldingModel,
+    optimizer: &burn::optim::ModuleOptimizer,
+    done: Progress,
+) -> Result<Checkpoint, FoldError> {
+    let description = ModelDescription::of_kind(KIND).with_config(config_of(model));
+    let mut header = Header::new(description);
+    header.step = done.steps as u64;
+    header.training = serde_json::to_value(done).expect("they are numbers");
+    let mut checkpoint = Checkpoint::new(header);
+    checkpoint.insert_module(Group::Model, model);
+    checkpoint.insert_optimizer(optimizer, model)?;
+    Ok(checkpoint)
+}
+
+fn check_same(checkpoint: &Checkpoint, model: &FoldingModel, file: &Path) -> Result<(), FoldError> {
+    let (found, wanted) = (&checkpoint.header.model.config, config_of(model));
+    if *found == wanted {
+        return Ok(());
+    }
+    Err(FoldError::OtherModel {
+        file: file.to_path_buf(),
+        found: found.to_string(),
+        wanted: wanted.to_string(),
+    })
 }

@@ -23,8 +23,8 @@ impl Default for Corruption {
     fn default() -> Self {
         Self {
             shift: 2.0,
-            replaced: 0.2,
-            missing: 0.3,
+            replaced: 0.02,
+            missing: 0.5,
         }
     }
 }

@@ -1,0 +1,117 @@
+//! Where a model starts: frames shifted and turned at random, torsions turned at random, or distances
+//! observed badly.
+
+use nalgebra::Vector3;
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
+use steerable::irreps::Rotation;
+use steerable_protein::folding::{FoldingError, FoldingModel};
+use steerable_protein::trunk::{Corruption, ObservedDistances};
+use steerable_protein::{Frame, InternalCoordinates, SmacofConfig, backbone_of_ca, embed};
+
+use super::data::{Target, ca};
+use super::error::ChainError;
+
+/// What is reported on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Task {
+    /// Frames displaced by this root mean square, in angstrom, and turned.
+    Noise(f64),
+    /// Torsions turned by this standard deviation, in degrees.
+    Torsions(f64),
+    /// Distances in bins, corrupted.
+    Distogram(Corruption),
+}
+
+impl Task {
+    /// Its name in results and of its folder.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Noise(angstrom) => format!("denoise-{angstrom}A"),
+            Self::Torsions(degrees) => format!("denoise-torsions-{degrees}deg"),
+            Self::Distogram(corruption) => {
+                let wrong = (100.0 * corruption.replaced).round();
+                format!("fold-from-distogram-{wrong}pc-wrong")
+            }
+        }
+    }
+}
+
+/// How far a frame turns for each angstrom of noise.
+const DEGREES_PER_ANGSTROM: f64 = 20.0;
+
+/// Every frame by itself: its origin moves by a normal displacement of root mean square `angstrom`, and
+/// it turns about a random axis by a normal angle of 20 degrees for each angstrom.
+pub fn perturb(frames: &[Frame], angstrom: f64, rng: &mut impl Rng) -> Vec<Frame> {
+    let spread = angstrom / 3.0_f64.sqrt();
+    let angle = (DEGREES_PER_ANGSTROM * angstrom).to_radians();
+    frames
+        .iter()
+        .map(|frame| {
+            let turn = loop {
+                // An axis of length zero is drawn never, or once more.
+                let axis = normal(rng).into();
+                let by = angle * rng.sample::<f64, _>(StandardNormal);
+                if let Ok(turn) = Rotation::from_axis_angle(axis, by) {
+                    break turn;
+                }
+            };
+            Frame {
+                rotation: frame.rotation * turn.matrix(),
+                translation: frame.translation + normal(rng) * spread,
+            }
+        })
+        .collect()
+}
+
+fn normal(rng: &mut impl Rng) -> Vector3<f64> {
+    Vector3::from_fn(|_, _| rng.sample(StandardNormal))
+}
+
+/// The frames after normal noise of this standard deviation on phi, psi and omega: small errors add up
+/// along the chain.
+///
+/// # Errors
+/// [`ChainError`]: atoms on a line.
+pub fn perturb_torsions(
+    target: &Target,
+    degrees: f64,
+    rng: &mut impl Rng,
+) -> Result<Vec<Frame>, ChainError> {
+    let internal = InternalCoordinates::of(&target.backbone)?;
+    let noisy = internal
+        .with_torsion_noise(degrees.to_radians(), rng)
+        .to_backbone();
+    let frames = noisy.residues().iter().map(Frame::of_residue);
+    let frames = frames.collect::<Result<_, _>>();
+    Ok(frames.map_err(FoldingError::from)?)
+}
+
+/// Observes the distances of a chain.
+///
+/// # Errors
+/// [`ChainError`]: bins that are none.
+pub fn observe(
+    model: &FoldingModel,
+    target: &Target,
+    corruption: Corruption,
+    rng: &mut impl Rng,
+) -> Result<ObservedDistances, ChainError> {
+    let bins = model.config().bins.bins()?;
+    let ca = ca(&target.frames);
+    Ok(ObservedDistances::new(&ca, bins, corruption, rng))
+}
+
+/// The baseline without a network: the frames that MDS alone makes of observed distances, refined
+/// against them (SMACOF) and with the hand of proteins.
+///
+/// # Errors
+/// [`ChainError`]: distances that give no coordinates.
+pub fn mds_alone(observed: &ObservedDistances) -> Result<Vec<Frame>, ChainError> {
+    let known = observed.known_distances()?;
+    let trace = embed(&known, SmacofConfig::default())?.points;
+    let backbone = backbone_of_ca(&trace).map_err(FoldingError::from)?;
+    let frames = backbone.residues().iter().map(Frame::of_residue);
+    let frames = frames.collect::<Result<_, _>>();
+    Ok(frames.map_err(FoldingError::from)?)
+}
