@@ -3,10 +3,11 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The most that a batch may hold: what memory has to be there for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct BatchBudget {
     /// Nodes.
     pub nodes: usize,
@@ -146,6 +147,8 @@ impl<T> Iterator for Prefetched<T> {
         (left, Some(left))
     }
 }
+
+impl<T> ExactSizeIterator for Prefetched<T> {}
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,8 @@
 
 use std::path::Path;
 
+use burn_dataset::{Dataset, DatasetError};
+
 use crate::lines::{Lines, invalid};
 use crate::npy::{Dimension, Npz, Reals};
 use crate::{
@@ -75,6 +77,19 @@ fn species(charges: &Reals) -> Result<Vec<u8>, ArrayFault> {
         })
     };
     charges.values.iter().enumerate().map(number).collect()
+}
+
+impl Dataset<Structure> for Trajectory {
+    fn get(&self, index: usize) -> Result<Structure, DatasetError> {
+        match self.frame(index) {
+            Some(frame) => Ok(frame),
+            None => panic!("frame {index} of {}", Trajectory::len(self)),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.energies.len()
+    }
 }
 
 impl Trajectory {

@@ -20,6 +20,21 @@ impl SplitSizes {
         validation: 17_748,
         test: 13_083,
     };
+
+    /// Parts of the same proportions of fewer items, each rounded down.
+    #[must_use]
+    pub fn scaled_to(self, items: usize) -> Self {
+        let all = [self.train, self.validation, self.test];
+        let all = all.map(|part| part as u128);
+        let sum = all.iter().sum::<u128>().max(1);
+        let scaled = all.map(|part| (part * items as u128 / sum) as usize);
+        let [train, validation, test] = scaled;
+        Self {
+            train,
+            validation,
+            test,
+        }
+    }
 }
 
 /// Indices of the items of each part; no item is in two.
@@ -81,7 +96,7 @@ pub fn shuffled(items: usize, seed: u64) -> Vec<usize> {
 }
 
 /// A bijection that scatters neighbouring numbers (the finalizer of SplitMix64).
-fn scatter(number: u64) -> u64 {
+pub(crate) fn scatter(number: u64) -> u64 {
     let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -132,5 +147,10 @@ mod tests {
             test,
         } = SplitSizes::QM9;
         assert_eq!(train + validation + test, 130_831);
+        let small = SplitSizes::QM9.scaled_to(13_083);
+        assert_eq!(
+            (small.train, small.validation, small.test),
+            (9_999, 1_774, 1_308)
+        );
     }
 }

@@ -159,6 +159,36 @@ impl Structure {
         }
     }
 
+    /// A property that is one vector, in its own unit.
+    ///
+    /// # Errors
+    /// [`PropertyError`] if there is no such property, or if it is not three numbers.
+    pub fn vector(&self, name: &str) -> Result<[f64; 3], PropertyError> {
+        match &self.property(name)?.value {
+            Value::Numbers(numbers) => numbers.as_slice().try_into(),
+            Value::Text(_) => [].as_slice().try_into(),
+        }
+        .map_err(|_| wrong_kind(name, "three finite numbers"))
+    }
+
+    /// A property of atoms that is one number for each, in its own unit.
+    ///
+    /// # Shapes
+    /// `[atoms]`
+    ///
+    /// # Errors
+    /// [`PropertyError`] if there is no such property, or if it is not one number for each atom.
+    pub fn scalars(&self, name: &str) -> Result<Vec<f64>, PropertyError> {
+        let property = self.atom_property(name)?;
+        match &property.values {
+            AtomValues::Real(values) if property.width == 1 => Ok(values.clone()),
+            AtomValues::Integer(values) if property.width == 1 => {
+                Ok(values.iter().map(|&value| value as f64).collect())
+            }
+            _ => Err(wrong_kind(name, "one number for each atom")),
+        }
+    }
+
     /// A property that is an energy, in the unit asked for.
     ///
     /// # Errors

@@ -8,6 +8,8 @@ pub enum EnergyUnit {
     /// eV
     #[default]
     ElectronVolt,
+    /// meV
+    MilliElectronVolt,
     /// Hartree, the atomic unit.
     Hartree,
     /// kcal/mol, of the thermochemical calorie.
@@ -24,6 +26,7 @@ impl EnergyUnit {
     pub const fn in_electron_volts(self) -> f64 {
         match self {
             Self::ElectronVolt => 1.0,
+            Self::MilliElectronVolt => 1e-3,
             Self::Hartree => 27.211_386_245_988,
             Self::KilocaloriePerMole => 4184.0 / (6.022_140_76e23 * 1.602_176_634e-19),
         }
@@ -62,6 +65,7 @@ impl fmt::Display for EnergyUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ElectronVolt => "eV",
+            Self::MilliElectronVolt => "meV",
             Self::Hartree => "Ha",
             Self::KilocaloriePerMole => "kcal/mol",
         })

@@ -54,10 +54,12 @@ pub use target::Target;
 
 use std::path::Path;
 
+use burn_dataset::{Dataset, DatasetError};
+
 use crate::npy::Npz;
 use crate::{
-    AtomProperty, AtomValues, Bond, Property, ReadError, Structure, Unit, Value, WriteError,
-    element,
+    AtomProperty, AtomValues, Bond, Property, Quantities, ReadError, Sample, Structure, Unit,
+    Value, WriteError, element,
 };
 
 /// The name of the partial charges of the atoms.
@@ -144,6 +146,15 @@ impl Qm9 {
         }
     }
 
+    /// The molecules as models take them, with the targets asked for as scalars in their order.
+    #[must_use]
+    pub fn samples(&self, targets: &[Target], origin: Origin) -> Vec<Sample> {
+        let molecules = self.molecules.iter();
+        molecules
+            .map(|molecule| molecule.sample(targets, origin))
+            .collect()
+    }
+
     /// Indices of the molecules whose bonds are known.
     #[must_use]
     pub fn with_bonds(&self) -> Vec<usize> {
@@ -160,7 +171,45 @@ impl Qm9 {
     }
 }
 
+impl Dataset<Molecule> for Qm9 {
+    fn get(&self, index: usize) -> Result<Molecule, DatasetError> {
+        Ok(self.molecules[index].clone())
+    }
+
+    fn len(&self) -> usize {
+        self.molecules.len()
+    }
+}
+
+/// From where energies and the like are counted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// As in the tables.
+    Tables,
+    /// From the free atoms, for the targets that these have: [`Molecule::atomization`].
+    FreeAtoms,
+}
+
 impl Molecule {
+    /// The molecule as models take it, with the targets asked for as scalars in their order and units.
+    #[must_use]
+    pub fn sample(&self, targets: &[Target], origin: Origin) -> Sample {
+        let scalar = |&target: &Target| match origin {
+            Origin::Tables => self.target(target),
+            Origin::FreeAtoms => self.atomization(target),
+        };
+        Sample {
+            species: self.species.clone(),
+            positions: self.positions.clone(),
+            bonds: self.bonds.clone(),
+            targets: Quantities {
+                scalars: targets.iter().map(scalar).collect(),
+                ..Quantities::default()
+            },
+            ..Sample::default()
+        }
+    }
+
     /// A property in its unit.
     #[must_use]
     pub fn target(&self, target: Target) -> f64 {

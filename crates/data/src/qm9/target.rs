@@ -85,6 +85,24 @@ impl Target {
         }
     }
 
+    /// The unit that errors of it are published in: meV for energies, its own for the others.
+    #[must_use]
+    pub const fn published_unit(self) -> Unit {
+        match self.unit() {
+            Unit::Energy(_) => Unit::Energy(EnergyUnit::MilliElectronVolt),
+            unit => unit,
+        }
+    }
+
+    /// What a number in its unit is to be multiplied by to be one in [`Target::published_unit`].
+    #[must_use]
+    pub fn published_factor(self) -> f64 {
+        match (self.unit(), self.published_unit()) {
+            (Unit::Energy(own), Unit::Energy(published)) => own.factor_to(published),
+            _ => 1.0,
+        }
+    }
+
     /// What a free atom has of it, in its unit; `None` where that means nothing, and for elements that are
     /// not in QM9.
     ///
@@ -172,6 +190,13 @@ mod tests {
             assert!(reference(Target::G) < reference(Target::H));
         }
         assert_eq!(Target::Mu.atom_reference(1), None);
+    }
+
+    #[test]
+    fn energies_are_published_in_millielectronvolts() {
+        assert!((Target::Homo.published_factor() - 27_211.386_245_988).abs() < 1e-8);
+        assert_eq!(Target::Mu.published_factor(), 1.0);
+        assert_eq!(Target::Cv.published_unit(), Unit::CaloriePerMoleKelvin);
     }
 
     #[test]

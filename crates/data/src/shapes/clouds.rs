@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use crate::npy::{Array, Dimension, Elements, Npz};
-use crate::{ArrayFault, ReadError};
+use burn_dataset::{Dataset, DatasetError};
+
+use crate::npy::{Dimension, Npz};
+use crate::{ArrayFault, Quantities, ReadError, Sample};
 
 /// Point clouds of equal size with their classes.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,10 +21,40 @@ pub struct LabelledClouds {
 pub struct Cloud {
     /// `[points, 3]`
     pub points: Vec<[f64; 3]>,
+    /// Directions of the surface at the points, of length 1, `[points, 3]`, where they are known.
+    pub normals: Option<Vec<[f64; 3]>>,
     /// Index of its class.
     pub label: usize,
     /// Whether the file keeps it for testing.
     pub is_test: bool,
+}
+
+impl Dataset<Cloud> for LabelledClouds {
+    fn get(&self, index: usize) -> Result<Cloud, DatasetError> {
+        Ok(self.clouds[index].clone())
+    }
+
+    fn len(&self) -> usize {
+        self.clouds.len()
+    }
+}
+
+impl Cloud {
+    /// The cloud as models take it: nodes without a kind, normals as input vectors, and the class.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        Sample {
+            species: vec![0; self.points.len()],
+            positions: self.points.clone(),
+            inputs: Quantities {
+                node_vectors: self.normals.clone().unwrap_or_default(),
+                ..Quantities::default()
+            },
+            // Labels are below the number of classes, which an archive holds in 32 bits.
+            class: Some(self.label as u32),
+            ..Sample::default()
+        }
+    }
 }
 
 /// Reads an archive of `points` `[N, P, 3]`, `label` `[N]`, `split` `[N]` (0 to train, 1 to test) and
@@ -36,8 +68,7 @@ pub fn read_clouds(path: impl AsRef<Path>) -> Result<LabelledClouds, ReadError> 
     let mut archive = Npz::open(path)?;
     let points = archive.reals("points", &[Any, Any, Exactly(3)])?;
     let [count, size] = [points.shape[0], points.shape[1]];
-    let classes = archive.array("classes")?;
-    let classes = names(classes).map_err(|fault| archive.fault("classes", fault))?;
+    let classes = archive.text("classes", &[Any])?;
     let mut indices = |name: &str, below: usize, field| {
         let values = archive.reals(name, &[Exactly(count)])?.values;
         let index = |(index, &value): (usize, &f64)| {
@@ -58,6 +89,7 @@ pub fn read_clouds(path: impl AsRef<Path>) -> Result<LabelledClouds, ReadError> 
     let all = points.values.as_chunks::<3>().0;
     let cloud = |(index, (label, test)): (usize, (usize, usize))| Cloud {
         points: all[index * size..(index + 1) * size].to_vec(),
+        normals: None,
         label,
         is_test: test == 1,
     };
@@ -66,14 +98,4 @@ pub fn read_clouds(path: impl AsRef<Path>) -> Result<LabelledClouds, ReadError> 
         clouds: members.map(cloud).collect(),
         classes,
     })
-}
-
-fn names(array: Array) -> Result<Vec<String>, ArrayFault> {
-    match array.elements {
-        Elements::Text(names) => Ok(names),
-        _ => Err(ArrayFault::Type {
-            found: "numbers".to_owned(),
-            expected: "text",
-        }),
-    }
 }
