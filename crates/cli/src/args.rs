@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::data::DataCommand;
 use crate::protein::{compare, convert, refine};
-use crate::{CommandResult, export, import, info};
+use crate::{CommandResult, export, import, info, report};
 
 /// SE(3)-equivariant networks: train, evaluate, use.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ pub enum Command {
     /// Get data, or look into a file.
     #[command(subcommand)]
     Data(DataCommand),
+    /// Draw the report of a run again.
+    Report(report::ReportArgs),
     /// Read the weights of another code.
     Import(import::ImportArgs),
     /// Write a model's weights for other programs.
@@ -44,6 +46,7 @@ impl Command {
         match self {
             Self::Info(args) => info::run(&args),
             Self::Data(command) => command.run(),
+            Self::Report(args) => report::run(&args),
             Self::Import(args) => import::run(&args),
             Self::Export(args) => export::run(&args),
             Self::Refine(args) => refine::run(&args),

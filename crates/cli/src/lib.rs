@@ -6,6 +6,7 @@
 //! steerable train CONFIG.toml                  a run: checkpoints, log, report
 //! steerable evaluate CHECKPOINT                errors on held-out data, rotated and not
 //! steerable predict CHECKPOINT FILE            a model's answers for a file
+//! steerable report RUN                         the page of a run, drawn again
 //! steerable info CHECKPOINT                    parameters, irreps, conventions, sizes
 //! steerable check CHECKPOINT                   is the trained model equivariant?
 //! steerable import FILE / export CHECKPOINT    other codes' weights in, safetensors out
@@ -16,15 +17,16 @@
 //! is there for its tests; what others call is in the other crates.
 
 mod args;
-mod data;
-mod export;
+pub mod config;
+pub mod data;
+pub mod export;
 pub mod import;
-mod info;
-mod models;
+pub mod info;
+pub mod models;
 pub mod protein;
 pub mod report;
 pub mod run_folder;
-mod table;
+pub mod table;
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -46,7 +46,7 @@ pub(super) fn told(error: &toml::de::Error) -> String {
 }
 
 /// From "unknown field `x`, expected one of `a`, `b`": the name nearest to x, if one is near.
-fn suggestion(message: &str) -> Option<&str> {
+pub(super) fn suggestion(message: &str) -> Option<&str> {
     let (found, allowed) = message.split_once(", expected ")?;
     let found = quoted(found).next()?;
     nearest(found, quoted(allowed))
@@ -56,7 +56,12 @@ fn suggestion(message: &str) -> Option<&str> {
 pub(super) fn nearest<'a>(found: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = found.to_lowercase();
     names
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&lower, &name.to_lowercase()),
+                name,
+            )
+        })
         .min_by_key(|(changes, _)| *changes)
         .filter(|(changes, name)| 2 * changes < name.chars().count().max(found.chars().count()))
         .map(|(_, name)| name)

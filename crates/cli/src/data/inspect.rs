@@ -8,6 +8,7 @@ use steerable_data::npy::{Array, Elements, Npz};
 use steerable_data::{
     AtomValues, ReadError, Structure, Unit, Value, element, extxyz, npy, qm9, sdf, shapes,
 };
+use steerable_train::checkpoint::{Checkpoint, CheckpointError};
 
 use crate::CommandResult;
 use crate::table::{grouped, table};
@@ -55,10 +56,7 @@ pub fn describe(file: &Path) -> Result<String, Box<dyn std::error::Error>> {
             )
         }
         "pdb" | "ent" | "cif" | "mmcif" => protein(file)?,
-        "safetensors" => {
-            let checkpoint = steerable_train::checkpoint::Checkpoint::load(file)?;
-            crate::info::describe(&checkpoint, false)
-        }
+        "safetensors" => tensors(file)?,
         _ => {
             return Err(format!(
                 "{}: files ending with \"{extension}\" are not known; known are .xyz .extxyz .sdf .mol .npz .npy \
@@ -236,6 +234,28 @@ fn array_row(name: &str, array: &Array) -> Vec<String> {
     let mut row = vec![name.into(), format!("{:?}", array.shape), kind.into()];
     row.extend(range.cells());
     row
+}
+
+/// Of a checkpoint what `steerable info` tells, of another program's file its tensors.
+fn tensors(file: &Path) -> Result<String, Box<dyn std::error::Error>> {
+    match Checkpoint::load(file) {
+        Err(CheckpointError::Foreign { .. }) => {}
+        checkpoint => return Ok(crate::info::describe(&checkpoint?, false)),
+    }
+    let bytes = std::fs::read(file)?;
+    let content = safetensors::SafeTensors::deserialize(&bytes)?;
+    let mut rows: Vec<Vec<String>> = content
+        .iter()
+        .map(|(name, view)| {
+            vec![
+                name.into(),
+                format!("{:?}", view.shape()),
+                format!("{:?}", view.dtype()),
+            ]
+        })
+        .collect();
+    rows.sort();
+    Ok(table(&["tensor", "shape", "type"], &rows))
 }
 
 fn molecules(file: &Path) -> Result<String, ReadError> {

@@ -1,17 +1,136 @@
 //! `steerable refine`.
 
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
 use clap::Args;
+use steerable_protein::file;
+use steerable_protein::folding::{FoldingConfig, FoldingError, FoldingModel, MODEL_KIND};
+use steerable_train::checkpoint::{Checkpoint, CheckpointError, Group};
 
 use crate::CommandResult;
 
 /// Arguments of `steerable refine`.
 #[derive(Debug, Args)]
-pub struct RefineArgs {}
+pub struct RefineArgs {
+    /// The structure: .pdb or .cif, gzipped or not.
+    pub input: PathBuf,
+    /// The checkpoint of a model that refines backbones, such as the example `fold` trains.
+    #[arg(long)]
+    pub checkpoint: PathBuf,
+    /// Where the refined structure goes: .pdb or .cif, gzipped where .gz follows.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// How often the model runs on its own output; by default as often as it was trained for.
+    #[arg(long)]
+    pub passes: Option<usize>,
+}
 
-/// Runs it.
+/// A checkpoint that refines no backbone.
+#[derive(Debug, thiserror::Error)]
+pub enum RefineError {
+    /// The checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// It is of another kind of model.
+    #[error("{} is of a model of kind \"{found}\"; refining needs one of kind \"{MODEL_KIND}\"", file.display())]
+    Kind {
+        /// The checkpoint.
+        file: PathBuf,
+        /// Its kind.
+        found: String,
+    },
+    /// Its configuration cannot be understood.
+    #[error("the configuration in {}: {reason}", file.display())]
+    Config {
+        /// The checkpoint.
+        file: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A chain that cannot be refined.
+    #[error("{}, chain {chain}: {source}", file.display())]
+    Chain {
+        /// The structure.
+        file: PathBuf,
+        /// The chain.
+        chain: String,
+        /// Why not.
+        source: FoldingError,
+    },
+}
+
+/// Builds the model that a checkpoint is of.
 ///
 /// # Errors
-/// Always: it is not there yet.
-pub fn run(_args: &RefineArgs) -> CommandResult {
-    Err("`steerable refine` is not there yet".into())
+/// [`RefineError`]: a checkpoint that cannot be read or is of another kind.
+pub fn load(path: &Path, device: &Device) -> Result<FoldingModel, RefineError> {
+    let checkpoint = Checkpoint::load(path)?;
+    let description = &checkpoint.header.model;
+    if description.kind != MODEL_KIND {
+        return Err(RefineError::Kind {
+            file: path.to_path_buf(),
+            found: description.kind.clone(),
+        });
+    }
+    let broken = |reason: String| RefineError::Config {
+        file: path.to_path_buf(),
+        reason,
+    };
+    let config: FoldingConfig = serde_json::from_value(description.config.clone())
+        .map_err(|error| broken(error.to_string()))?;
+    let model = config
+        .try_init(device)
+        .map_err(|error| broken(error.to_string()))?;
+    Ok(checkpoint.apply(Group::Model, model)?)
+}
+
+/// Refines every chain of a structure. Residues without a frame stay where they were, and are told.
+///
+/// # Errors
+/// A structure or a checkpoint that cannot be read, a chain that cannot be refined, or a file that cannot
+/// be written.
+pub fn run(args: &RefineArgs) -> CommandResult {
+    let model = load(&args.checkpoint, &Device::flex())?;
+    let contents = file::read(&args.input)?;
+    eprint!("{}", contents.report);
+    let passes = args.passes.unwrap_or(model.config().num_passes);
+    let mut chains = Vec::with_capacity(contents.chains.len());
+    for chain in &contents.chains {
+        let refined = match model.refine_chain(chain, passes) {
+            Ok(refined) => refined,
+            Err(FoldingError::NoResidues) => {
+                eprintln!(
+                    "chain {}: left as it is, no residue has N, CA and C",
+                    chain.id
+                );
+                chains.push(
+                    chain
+                        .clone()
+                        .with_b_factors(&vec![0.0; chain.residues.len()]),
+                );
+                continue;
+            }
+            Err(source) => {
+                return Err(RefineError::Chain {
+                    file: args.input.clone(),
+                    chain: chain.id.clone(),
+                    source,
+                }
+                .into());
+            }
+        };
+        for &residue in &refined.left {
+            eprintln!("{}: left as it is", chain.residue_id(residue));
+        }
+        let sum: f64 = refined.confidence.iter().map(|(_, lddt)| lddt).sum();
+        let count = refined.confidence.len();
+        println!(
+            "chain {}: {count} residues refined, predicted lDDT {:.1} on average",
+            chain.id,
+            100.0 * sum / count as f64
+        );
+        chains.push(refined.chain);
+    }
+    Ok(file::write(&args.out, &chains)?)
 }

@@ -1,7 +1,10 @@
 //! The report of a run: one page without a network, pictures inside.
 
+mod command;
 mod page;
 mod plots;
+
+pub use command::{ReportArgs, run};
 
 use std::fs;
 

@@ -166,7 +166,12 @@ impl Report {
                 epoch.validation.get(*name).copied()
             })
         });
-        figures.push(("Validation", curves("epoch", "", &present(metrics))?));
+        let metrics = present(metrics);
+        let label = match metrics.as_slice() {
+            [only] => only.name.clone(),
+            _ => String::new(),
+        };
+        figures.push(("Validation errors", curves("epoch", &label, &metrics)?));
         let rate = line("learning rate", COLORS[2], false, &|epoch| {
             Some(epoch.learning_rate)
         });

@@ -1,6 +1,8 @@
 //! Pictures as SVG text.
 
-use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::*;
 
 /// The colours of lines and points, in order.
@@ -24,95 +26,143 @@ pub(super) struct Curve {
     pub(super) color: RGBColor,
 }
 
-/// Lines over epochs, the scale of values logarithmic when they are all positive.
+/// Lines over epochs, the scale of values logarithmic when they are all positive and spread.
 pub(super) fn curves(x_label: &str, y_label: &str, curves: &[Curve]) -> Drawn {
-    let mut points = curves.iter().flat_map(|curve| &curve.points).peekable();
-    if points.peek().is_none() {
-        return Ok(String::new());
-    }
     let (mut xs, mut ys) = (Extent::default(), Extent::default());
-    for &(x, y) in points {
+    for &(x, y) in curves.iter().flat_map(|curve| &curve.points) {
         xs.add(x);
         ys.add(y);
     }
-    let width = if xs.least == xs.most { 1.0 } else { 0.0 };
-    let x = xs.least..xs.most + width;
+    if !(xs.least.is_finite() && ys.least.is_finite()) {
+        return Ok(String::new());
+    }
+    let logarithmic = ys.least > 0.0 && ys.most > 3.0 * ys.least;
+    let scaled = |y: f64| if logarithmic { y.log10() } else { y };
+    let (low, high) = (scaled(ys.least), scaled(ys.most));
+    let margin = (high - low).max(1e-9 * high.abs()).max(1e-12) * 0.08;
+    let (low, high) = (low - margin, high + margin);
+    let ticks = match logarithmic {
+        true => decades(low, high),
+        false => evenly(low, high),
+    };
+    let x_end = if xs.least == xs.most {
+        xs.most + 1.0
+    } else {
+        xs.most
+    };
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (640, 360)).into_drawing_area();
-        if ys.least > 0.0 && ys.most > 2.0 * ys.least {
-            let y = (ys.least / 1.15..ys.most * 1.15).log_scale();
-            lines(&root, x, y, x_label, y_label, curves)?;
-        } else {
-            let margin = (ys.most - ys.least).max(1e-12 * ys.most.abs()).max(1e-300) * 0.08;
-            let y = ys.least - margin..ys.most + margin;
-            lines(&root, x, y, x_label, y_label, curves)?;
+        let root = SVGBackend::with_string(&mut svg, (480, 300)).into_drawing_area();
+        let mut chart = ChartBuilder::on(&root)
+            .margin(12)
+            .margin_right(20)
+            .x_label_area_size(40)
+            .y_label_area_size(60)
+            .build_cartesian_2d(xs.least..x_end, Axis { low, high, ticks })?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(FAINT)
+            .axis_style(FAINT)
+            .x_labels(8)
+            .y_labels(6)
+            .x_label_formatter(&|value| tick(*value))
+            .y_label_formatter(&|value| {
+                tick(if logarithmic {
+                    10_f64.powf(*value)
+                } else {
+                    *value
+                })
+            })
+            .x_desc(x_label)
+            .y_desc(y_label)
+            .label_style(("sans-serif", 13).into_font().color(&INK))
+            .axis_desc_style(("sans-serif", 13).into_font().color(&INK))
+            .draw()?;
+        for curve in curves {
+            let (alpha, width) = if curve.pale { (0.45, 1) } else { (1.0, 2) };
+            let style = curve.color.mix(alpha).stroke_width(width);
+            let points: Vec<(f64, f64)> =
+                curve.points.iter().map(|&(x, y)| (x, scaled(y))).collect();
+            if let [point] = points[..] {
+                chart.draw_series([Circle::new(point, 3, style.filled())])?;
+            }
+            chart
+                .draw_series(LineSeries::new(points, style))?
+                .label(&curve.name)
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 16, y)], style.stroke_width(2))
+                });
+        }
+        // One line needs no legend: the caption and the axis say what it is.
+        if curves.len() > 1 {
+            chart
+                .configure_series_labels()
+                .position(SeriesLabelPosition::UpperRight)
+                .background_style(WHITE.mix(0.8))
+                .border_style(TRANSPARENT)
+                .label_font(("sans-serif", 13).into_font().color(&INK))
+                .draw()?;
         }
         root.present()?;
     }
     Ok(svg)
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+/// An axis with marks at given places.
+struct Axis {
+    low: f64,
+    high: f64,
+    ticks: Vec<f64>,
+}
 
-fn lines<Y>(
-    root: &Area<'_>,
-    x: std::ops::Range<f64>,
-    y: Y,
-    x_label: &str,
-    y_label: &str,
-    curves: &[Curve],
-) -> Result<(), Box<dyn std::error::Error>>
-where
-    Y: AsRangedCoord<Value = f64>,
-    Y::CoordDescType: ValueFormatter<f64>,
-{
-    let mut chart = ChartBuilder::on(root)
-        .margin(14)
-        .margin_right(22)
-        .x_label_area_size(40)
-        .y_label_area_size(64)
-        .build_cartesian_2d(x, y)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(FAINT)
-        .axis_style(FAINT)
-        .x_labels(8)
-        .y_labels(6)
-        .x_label_formatter(&|value| tick(*value))
-        .y_label_formatter(&|value| tick(*value))
-        .x_desc(x_label)
-        .y_desc(y_label)
-        .label_style(("sans-serif", 14).into_font().color(&INK))
-        .axis_desc_style(("sans-serif", 15).into_font().color(&INK))
-        .draw()?;
-    for curve in curves {
-        let (alpha, width) = if curve.pale { (0.35, 1) } else { (1.0, 2) };
-        let style = curve.color.mix(alpha).stroke_width(width);
-        let points = curve.points.iter().copied();
-        chart
-            .draw_series(LineSeries::new(points, style))?
-            .label(&curve.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style.stroke_width(2)));
-        if curve.points.len() == 1 {
-            chart.draw_series(
-                curve
-                    .points
-                    .iter()
-                    .map(|&at| Circle::new(at, 3, style.filled())),
-            )?;
-        }
+impl Ranged for Axis {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        let part = (value - self.low) / (self.high - self.low);
+        limit.0 + (part * f64::from(limit.1 - limit.0)).round() as i32
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.8))
-        .border_style(TRANSPARENT)
-        .label_font(("sans-serif", 14).into_font().color(&INK))
-        .draw()?;
-    Ok(())
+
+    fn key_points<Hint: KeyPointHint>(&self, _hint: Hint) -> Vec<f64> {
+        self.ticks.clone()
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.low..self.high
+    }
+}
+
+/// The logarithms of 1, 2 and 5 times powers of ten between two logarithms; of 1 alone over many decades.
+fn decades(low: f64, high: f64) -> Vec<f64> {
+    let steps: &[f64] = if high - low > 3.0 {
+        &[1.0]
+    } else {
+        &[1.0, 2.0, 5.0]
+    };
+    (low.floor() as i32..=high.ceil() as i32)
+        .flat_map(|power| {
+            steps
+                .iter()
+                .map(move |step| step.log10() + f64::from(power))
+        })
+        .filter(|place| (low..=high).contains(place))
+        .collect()
+}
+
+/// Some five round numbers between two.
+fn evenly(low: f64, high: f64) -> Vec<f64> {
+    let rough = (high - low) / 5.0;
+    let unit = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * unit);
+    let step = step
+        .into_iter()
+        .find(|step| *step >= rough)
+        .unwrap_or(rough);
+    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
+    (first..=last).map(|count| count as f64 * step).collect()
 }
 
 /// Predicted over true values, with the line where they are equal.
@@ -150,8 +200,8 @@ pub(super) fn parity(unit: &str, pairs: &[[f64; 2]], color: RGBColor) -> Drawn {
             .y_label_formatter(&|value| tick(*value))
             .x_desc(label("true"))
             .y_desc(label("predicted"))
-            .label_style(("sans-serif", 14).into_font().color(&INK))
-            .axis_desc_style(("sans-serif", 15).into_font().color(&INK))
+            .label_style(("sans-serif", 13).into_font().color(&INK))
+            .axis_desc_style(("sans-serif", 14).into_font().color(&INK))
             .draw()?;
         let diagonal = [(range.start, range.start), (range.end, range.end)];
         chart.draw_series(LineSeries::new(diagonal, INK.mix(0.5)))?;
@@ -208,8 +258,8 @@ pub(super) fn histogram(unit: &str, pairs: &[[f64; 2]], color: RGBColor) -> Draw
                 _ => format!("error, {unit}"),
             })
             .y_desc("items")
-            .label_style(("sans-serif", 14).into_font().color(&INK))
-            .axis_desc_style(("sans-serif", 15).into_font().color(&INK))
+            .label_style(("sans-serif", 13).into_font().color(&INK))
+            .axis_desc_style(("sans-serif", 14).into_font().color(&INK))
             .draw()?;
         let step = 2.0 * reach / BINS as f64;
         let style = color.mix(0.75).filled();

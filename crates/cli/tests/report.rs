@@ -1,0 +1,95 @@
+//! The report of a run is one page that needs nothing else.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use steerable_cli::report::Report;
+use steerable_cli::run_folder::{EpochRecord, Evaluation, Quantity, RunFolder};
+
+fn report() -> Report {
+    let epochs = (1..=5).map(|epoch| EpochRecord {
+        epoch,
+        step: 10 * epoch as u64,
+        seconds: 2.0 * epoch as f64,
+        learning_rate: 1e-3 / epoch as f64,
+        items_per_second: 100.0,
+        train: BTreeMap::from([("loss".into(), 1.0 / epoch as f64)]),
+        validation: BTreeMap::from([
+            ("loss".into(), 1.1 / epoch as f64),
+            ("energy, meV".into(), 50.0 / epoch as f64),
+        ]),
+    });
+    Report {
+        title: "a <b> & \"c\"".into(),
+        header: None,
+        epochs: epochs.collect(),
+        evaluation: Some(Evaluation {
+            items: 3,
+            seconds: 0.1,
+            quantities: vec![Quantity {
+                name: "energy".into(),
+                unit: "meV".into(),
+                measure: "mae".into(),
+                value: 12.345,
+                rotated: Some(12.345),
+                trivial: None,
+                pairs: vec![[1.0, 1.1], [2.0, 1.9], [3.0, 3.0]],
+            }],
+            rotation_error: Some(2e-7),
+        }),
+        config: "task = \"potential\"\n# a < b".into(),
+    }
+}
+
+#[test]
+fn a_report_has_its_pictures_inside_and_reaches_for_nothing() {
+    let html = report().to_html().unwrap();
+    assert_eq!(
+        html.matches("<svg").count(),
+        6,
+        "four curves, parity, histogram"
+    );
+    // Names of XML are no addresses that are fetched; nothing else may look like one.
+    let addresses = html.replace("http://www.w3.org/2000/svg", "");
+    for forbidden in ["http", "src=", "href=", "url(", "@import", "<script"] {
+        assert!(!addresses.contains(forbidden), "{forbidden}");
+    }
+    assert!(html.contains("12.35 meV") || html.contains("12.34 meV"));
+    assert!(html.contains("a &lt;b&gt; &amp; &quot;c&quot;") && html.contains("# a &lt; b"));
+}
+
+#[test]
+fn a_report_of_next_to_nothing_can_be_drawn() {
+    let empty = Report {
+        epochs: Vec::new(),
+        evaluation: None,
+        ..report()
+    };
+    assert!(!empty.to_html().unwrap().contains("<svg"));
+    let mut one = report();
+    one.epochs.truncate(1);
+    one.epochs[0].train.insert("loss".into(), f64::NAN);
+    one.evaluation.as_mut().unwrap().quantities[0].pairs = vec![[1.0, 1.0]];
+    one.to_html().unwrap();
+}
+
+#[test]
+fn the_log_is_read_back_and_an_unfinished_last_line_is_none() {
+    let path = std::env::temp_dir().join(format!("steerable-run-{}", std::process::id()));
+    let run = RunFolder::create(&path).unwrap();
+    let epochs = report().epochs;
+    for epoch in &epochs {
+        run.append(epoch).unwrap();
+    }
+    let mut log = fs::read_to_string(run.log()).unwrap();
+    log.push_str("{\"epoch\":6,\"st");
+    fs::write(run.log(), &log).unwrap();
+    assert_eq!(run.epochs().unwrap(), epochs);
+    run.rewind(3).unwrap();
+    assert_eq!(run.epochs().unwrap(), epochs[..3]);
+
+    fs::write(run.log(), log.replace("{\"epoch\":2", "{epoch:2")).unwrap();
+    let error = run.epochs().unwrap_err().to_string();
+    assert!(error.contains("line 2"), "{error}");
+    fs::remove_dir_all(path).unwrap();
+}
