@@ -28,6 +28,9 @@ pub struct Cli {
     /// The layer of the structure module.
     #[arg(long, value_enum, default_value_t = LayerKind::Transformer)]
     pub layer: LayerKind,
+    /// Whether the iterations of the structure module share their parameters.
+    #[arg(long, value_enum, default_value_t = Weights::Shared)]
+    pub weights: Weights,
     /// Minutes of training, shared evenly by the models.
     #[arg(long, default_value_t = 7.0)]
     pub minutes: f64,
@@ -40,7 +43,7 @@ pub struct Cli {
     #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [1.0, 2.0, 4.0])]
     pub noise: Vec<f64>,
     /// Noise of the torsions in degrees: standard deviation of phi, psi and omega.
-    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [5.0])]
+    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [2.0])]
     pub torsion_noise: Vec<f64>,
     /// Error of the observed distances in angstrom: standard deviation.
     #[arg(long, default_value_t = Corruption::default().shift)]
@@ -90,6 +93,15 @@ pub enum LayerKind {
     Transformer,
     /// Invariant point attention.
     PointAttention,
+}
+
+/// Whether iterations share their parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Weights {
+    /// One layer, applied again and again.
+    Shared,
+    /// A layer for each iteration.
+    Own,
 }
 
 /// What a model is trained for.

@@ -11,7 +11,6 @@ use super::data::{Target, ca};
 use super::error::{ChainError, FoldError};
 use super::side_chains::{CommonChi1, chi1_right};
 use super::start::{Task, mds_alone, observe, perturb, perturb_torsions};
-use super::training::residue_lddt;
 
 /// How near a structure is to the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -41,6 +40,20 @@ impl Score {
             tm: matched.tm_score(reference.len())?.score,
         })
     }
+}
+
+/// lDDT of each residue's CA; a residue without neighbours counts as zero.
+///
+/// # Errors
+/// [`ChainError::Compare`] for positions that are not finite.
+pub fn residue_lddt(target: &Target, frames: &[Frame]) -> Result<Vec<f64>, ChainError> {
+    let matched = Matched {
+        model: &ca(frames),
+        reference: &ca(&target.frames),
+    };
+    let lddt = matched.lddt(LddtConfig::default())?;
+    let each = lddt.per_residue.iter();
+    Ok(each.map(|lddt| lddt.unwrap_or(0.0)).collect())
 }
 
 /// A chain that was refined.

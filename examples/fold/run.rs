@@ -7,9 +7,11 @@ use burn::module::Module;
 use burn::tensor::Device;
 use steerable_protein::file;
 use steerable_protein::folding::{BinsConfig, FoldingConfig};
-use steerable_protein::structure::{LayerConfig, PointAttentionConfig, TransformerLayerConfig};
+use steerable_protein::structure::{
+    IterationWeights, LayerConfig, PointAttentionConfig, TransformerLayerConfig,
+};
 
-use super::cli::{Cli, LayerKind, ModelKind};
+use super::cli::{Cli, LayerKind, ModelKind, Weights};
 use super::data::{Target, read_folder};
 use super::error::FoldError;
 use super::evaluation::{Refined, Summary, refine_all};
@@ -75,9 +77,13 @@ fn config(kind: ModelKind, cli: &Cli) -> Result<FoldingConfig, FoldError> {
         LayerKind::Transformer => LayerConfig::Transformer(TransformerLayerConfig::new()),
         LayerKind::PointAttention => LayerConfig::PointAttention(PointAttentionConfig::new()),
     };
-    let config = match kind {
+    let mut config = match kind {
         ModelKind::Denoise => FoldingConfig::refining(layer),
         ModelKind::Distogram => FoldingConfig::from_distances(layer, BinsConfig::new())?,
+    };
+    config.structure.weights = match cli.weights {
+        Weights::Shared => IterationWeights::Shared,
+        Weights::Own => IterationWeights::Own,
     };
     Ok(config.with_num_passes(cli.passes))
 }

@@ -11,19 +11,20 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
-use steerable_protein::folding::FoldingModel;
+use steerable_protein::folding::{FoldingModel, MODEL_KIND};
 use steerable_protein::structure::{
     FrameTensors, SideChainTorsions, StructureOutput, confidence_loss, displacement_loss,
     frame_aligned_point_error, torsion_loss,
 };
 use steerable_protein::trunk::distogram_loss;
-use steerable_protein::{FapeConfig, Frame, LddtConfig, Matched, SmacofConfig};
+use steerable_protein::{FapeConfig, SmacofConfig};
 use steerable_train::AdamConfig;
 use steerable_train::checkpoint::{Checkpoint, Group, Header, ModelDescription};
 
 use super::cli::{Cli, ModelKind};
 use super::data::{Target, ca};
 use super::error::{ChainError, FoldError};
+use super::evaluation::{Score, residue_lddt};
 use super::start::{observe, perturb, perturb_torsions};
 
 /// Parts of the loss beside the structure's.
@@ -32,16 +33,17 @@ const TORSION_WEIGHT: f64 = 0.05;
 const DISTOGRAM_WEIGHT: f64 = 0.5;
 
 /// Share of the training steps of denoising that start from turned torsions.
-const TORSION_SHARE: f64 = 0.25;
+const TORSION_SHARE: f64 = 0.15;
+
+/// Errors count relative to the CA-RMSD of the start, so that every noise is worth the same; starts that
+/// are nearer than this, in angstrom, count as if they were this far.
+const NEAREST_START: f64 = 0.5;
 
 /// Distances in training are refined by this many steps of SMACOF.
 const MDS_STEPS: usize = 30;
 
 /// How often a checkpoint is written.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(60);
-
-/// The kind of model that checkpoints name.
-pub const KIND: &str = "folding";
 
 /// How far a training is, as the checkpoint holds it.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -51,8 +53,13 @@ struct Progress {
 }
 
 /// The loss of what one pass gave, `[1]`: after every iteration how far CA is from where it should be
-/// and the frame-aligned point error; at the end confidence and side-chain torsions.
-fn structure_loss(target: &Target, output: StructureOutput) -> Result<Tensor<1>, ChainError> {
+/// and the frame-aligned point error, in units of `unit` angstrom; at the end confidence and side-chain
+/// torsions.
+fn structure_loss(
+    target: &Target,
+    output: StructureOutput,
+    unit: f64,
+) -> Result<Tensor<1>, ChainError> {
     let place = output.scalars.device();
     let dtype = output.scalars.dtype();
     let truth = FrameTensors::from_frames(&target.frames, &place, dtype);
@@ -67,21 +74,7 @@ fn structure_loss(target: &Target, output: StructureOutput) -> Result<Tensor<1>,
     let confidence = confidence_loss(output.confidence, &reached);
     let side_chains = SideChainTorsions::of(&target.chain.residues).to_device(&place, dtype);
     let torsions = torsion_loss(output.chi, &side_chains);
-    Ok(loss / iterations + confidence * CONFIDENCE_WEIGHT + torsions * TORSION_WEIGHT)
-}
-
-/// lDDT of each residue's CA; a residue without neighbours counts as zero.
-///
-/// # Errors
-/// [`ChainError::Compare`] for positions that are not finite.
-pub fn residue_lddt(target: &Target, frames: &[Frame]) -> Result<Vec<f64>, ChainError> {
-    let matched = Matched {
-        model: &ca(frames),
-        reference: &ca(&target.frames),
-    };
-    let lddt = matched.lddt(LddtConfig::default())?;
-    let each = lddt.per_residue.iter();
-    Ok(each.map(|lddt| lddt.unwrap_or(0.0)).collect())
+    Ok(loss / (iterations * unit) + confidence * CONFIDENCE_WEIGHT + torsions * TORSION_WEIGHT)
 }
 
 fn largest(of: &[f64]) -> f64 {
@@ -128,6 +121,7 @@ fn loss(
             (frames, Some(read.pairs), Some(loss * DISTOGRAM_WEIGHT))
         }
     };
+    let start = Score::new(target, &frames)?;
     if passes > 1 {
         let pairs = pairs.clone().map(Tensor::inner);
         let without_tape = model.valid();
@@ -136,7 +130,7 @@ fn loss(
             .frames;
     }
     let output = model.pass(sequence, &frames, pairs.as_ref())?;
-    let structure = structure_loss(target, output)?;
+    let structure = structure_loss(target, output, start.rmsd.max(NEAREST_START))?;
     Ok(match distogram {
         Some(distogram) => structure + distogram,
         None => structure,
@@ -235,7 +229,7 @@ fn checkpoint(
     optimizer: &burn::optim::ModuleOptimizer,
     done: Progress,
 ) -> Result<Checkpoint, FoldError> {
-    let description = ModelDescription::of_kind(KIND).with_config(config_of(model));
+    let description = ModelDescription::of_kind(MODEL_KIND).with_config(config_of(model));
     let mut header = Header::new(description);
     header.step = done.steps as u64;
     header.training = serde_json::to_value(done).expect("they are numbers");

@@ -25,7 +25,11 @@ impl FoldingModel {
     /// # Errors
     /// [`FoldingError::NeedsDistances`] from a model with a trunk; [`FoldingError::NoResidues`];
     /// positions that are not finite.
-    pub fn refine_chain(&self, chain: &Chain) -> Result<RefinedChain, FoldingError> {
+    pub fn refine_chain(
+        &self,
+        chain: &Chain,
+        num_passes: usize,
+    ) -> Result<RefinedChain, FoldingError> {
         if self.trunk.is_some() {
             return Err(FoldingError::NeedsDistances);
         }
@@ -46,8 +50,7 @@ impl FoldingModel {
         if start.is_empty() {
             return Err(FoldingError::NoResidues);
         }
-        let passes = self.config().num_passes;
-        let refined = self.refine(&sequence, start, None, passes)?;
+        let refined = self.refine(&sequence, start, None, num_passes)?;
 
         let mut chain = chain.clone();
         let mut b_factors = vec![0.0; chain.residues.len()];

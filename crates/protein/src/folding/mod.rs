@@ -15,4 +15,4 @@ mod model;
 pub use chain::RefinedChain;
 pub use config::{BinsConfig, FoldingConfig};
 pub use error::FoldingError;
-pub use model::{FoldingModel, Refinement, ResidueSequence};
+pub use model::{FoldingModel, MODEL_KIND, Refinement, ResidueSequence};

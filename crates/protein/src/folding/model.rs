@@ -13,6 +13,9 @@ use crate::structure::{
 use crate::trunk::{ObservedDistances, Trunk, TrunkInputs, TrunkOutput, distances_for_mds};
 use crate::{AminoAcid, Frame, SmacofConfig, backbone_of_ca, embed};
 
+/// What checkpoints call a [`FoldingModel`]: the kind of model that their header names.
+pub const MODEL_KIND: &str = "folding";
+
 /// What a chain is made of, without its shape.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResidueSequence {

@@ -1,0 +1,472 @@
+//! The whole way from distances to a structure: equivariant and aware of handedness before and after
+//! training; side-chain torsions; chains as files have them.
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use nalgebra::{Matrix3, Vector3};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::StandardNormal;
+use steerable_protein::folding::{
+    BinsConfig, FoldingConfig, FoldingError, FoldingModel, ResidueSequence,
+};
+use steerable_protein::structure::{
+    FrameTensors, LayerConfig, PointAttentionConfig, SideChainTorsions, TorsionTargets,
+    TransformerLayerConfig, confidence_loss, displacement_loss, frame_aligned_point_error,
+    torsion_loss,
+};
+use steerable_protein::trunk::{Corruption, ObservedDistances, distogram_loss};
+use steerable_protein::{
+    AminoAcid, Atom, Chain, FapeConfig, Frame, InternalCoordinates, Matched, Residue,
+    ResidueNumber, SmacofConfig, handedness,
+};
+use steerable_testkit::{Precision, Rotation};
+use steerable_tests::dtype;
+use steerable_tests::parameters::drawn;
+
+const RESIDUES: usize = 32;
+
+/// A right-handed helix, a turn and a strand: ideal geometry.
+fn protein() -> Vec<Frame> {
+    let degrees = |i: usize| match i {
+        0..16 => [-47.0, 180.0, -57.0],
+        16..20 => [30.0, 180.0, 55.0],
+        _ => [135.0, 180.0, -120.0],
+    };
+    let torsions = (1..RESIDUES).map(|i| degrees(i).map(f64::to_radians));
+    let chain = InternalCoordinates::ideal(&torsions.collect::<Vec<_>>()).to_backbone();
+    let frames = chain.residues().iter().map(Frame::of_residue);
+    frames.map(|frame| frame.expect("ideal residues")).collect()
+}
+
+fn sequence() -> ResidueSequence {
+    ResidueSequence {
+        amino_acids: (0..RESIDUES)
+            .map(|i| AminoAcid::ALL[(7 * i) % 20])
+            .collect(),
+        residue_index: (0..RESIDUES as i32).collect(),
+    }
+}
+
+fn ca(frames: &[Frame]) -> Vec<Vector3<f64>> {
+    frames.iter().map(|frame| frame.translation).collect()
+}
+
+fn perturbed(frames: &[Frame], rng: &mut StdRng) -> Vec<Frame> {
+    frames
+        .iter()
+        .map(|frame| {
+            let mut normal = || std::array::from_fn::<f64, 3, _>(|_| rng.sample(StandardNormal));
+            let turn = Rotation::from_axis_angle(normal(), 0.4).expect("the axis is not zero");
+            frame.compose(&Frame {
+                rotation: turn.matrix(),
+                translation: Vector3::from(normal()) * 0.7,
+            })
+        })
+        .collect()
+}
+
+fn observed(frames: &[Frame], seed: u64) -> ObservedDistances {
+    let bins = BinsConfig::new().bins().expect("edges increase");
+    let corruption = Corruption {
+        shift: 0.5,
+        replaced: 0.01,
+        missing: 0.3,
+    };
+    let mut rng = StdRng::seed_from_u64(seed);
+    ObservedDistances::new(&ca(frames), bins, corruption, &mut rng)
+}
+
+fn layers() -> [LayerConfig; 2] {
+    let irreps = "8x0 + 4x1 + 2x2".parse().expect("irreps");
+    let transformer = TransformerLayerConfig::new()
+        .with_irreps_hidden(irreps)
+        .with_num_heads(1);
+    let attention = PointAttentionConfig::new().with_num_heads(2);
+    [
+        LayerConfig::Transformer(transformer),
+        LayerConfig::PointAttention(attention),
+    ]
+}
+
+/// A model with a trunk, small, with drawn parameters.
+fn model(layer: LayerConfig, precision: Precision) -> FoldingModel {
+    let mut config = FoldingConfig::from_distances(layer, BinsConfig::new()).expect("bins");
+    let mut trunk = config.trunk.take().expect("it starts from distances");
+    trunk.num_pair = 8;
+    trunk.num_hidden = 6;
+    trunk.num_layers = 1;
+    trunk.num_attention_heads = 1;
+    config.trunk = Some(trunk);
+    config.structure.num_pair_inputs = 8;
+    config.structure.num_scalars = 16;
+    config.structure.num_edge_scalars = 12;
+    config.structure.num_iterations = 2;
+    let device = Device::flex().autodiff();
+    drawn(config.try_init(&device).expect("irreps fit"), precision, 31)
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    let data = tensor.into_data().convert::<f64>();
+    data.try_into_vec().expect("they were just converted")
+}
+
+/// Some steps from a noisy start towards the chain, with all parts of the loss.
+fn trained(mut model: FoldingModel) -> FoldingModel {
+    let (device, dtype) = model.place();
+    let goal = protein();
+    let truth = FrameTensors::from_frames(&goal, &device, dtype);
+    let bins = BinsConfig::new().bins().expect("edges increase");
+    let points = ca(&goal);
+    let true_bins: Vec<usize> = points
+        .iter()
+        .flat_map(|x| {
+            points
+                .iter()
+                .map(|y| bins.bin((x - y).norm()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let start = perturbed(&goal, &mut StdRng::seed_from_u64(40));
+    let distances = observed(&goal, 41);
+    let mut optimizer = AdamConfig::new().init();
+    let mut losses = Vec::new();
+    for _ in 0..30 {
+        let read = model
+            .read_distances(&sequence(), &distances)
+            .expect("it has a trunk");
+        let output = model
+            .pass(&sequence(), &start, Some(&read.pairs))
+            .expect("positions are finite");
+        let loss = displacement_loss(output.prediction(), &points).expect("finite")
+            + frame_aligned_point_error(output.prediction(), &truth, FapeConfig::default())
+            + distogram_loss(read.distogram, &true_bins)
+            + confidence_loss(output.confidence, &[0.7; RESIDUES]);
+        losses.push(numbers(loss.clone())[0]);
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(5e-3, model, gradients);
+    }
+    let last = losses[losses.len() - 1];
+    assert!(
+        last < 0.9 * losses[0],
+        "training does not train: {losses:?}"
+    );
+    model
+}
+
+/// The largest errors of origins, relative to the structure's size, of rotations and of confidences.
+fn motion_error(model: &FoldingModel) -> f64 {
+    let chain = protein();
+    let pairs = model
+        .read_distances(&sequence(), &observed(&chain, 50))
+        .expect("it has a trunk")
+        .pairs;
+    let mut worst = 0.0_f64;
+    for seed in 0..3 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let start = perturbed(&chain, &mut rng);
+        let motion = Frame {
+            rotation: Rotation::random(&mut rng).matrix(),
+            translation: Vector3::new(-11.0, 8.0, 23.0),
+        };
+        let moved: Vec<Frame> = start.iter().map(|frame| motion.compose(frame)).collect();
+        let refine = |start: Vec<Frame>| {
+            let refined = model.refine(&sequence(), start, Some(&pairs), 2);
+            refined.expect("positions are finite")
+        };
+        let (there, here) = (refine(start), refine(moved));
+        let centre = ca(&there.frames).iter().sum::<Vector3<f64>>() / RESIDUES as f64;
+        let size = ca(&there.frames)
+            .iter()
+            .map(|x| (x - centre).norm())
+            .fold(1.0, f64::max);
+        for (there, here) in there.frames.iter().zip(&here.frames) {
+            let wanted = motion.compose(there);
+            worst = worst.max((here.translation - wanted.translation).norm() / size);
+            worst = worst.max((here.rotation - wanted.rotation).abs().max());
+        }
+        for (there, here) in there.confidence.iter().zip(&here.confidence) {
+            worst = worst.max((there - here).abs());
+        }
+    }
+    worst
+}
+
+fn stays_equivariant(precision: Precision, tolerance: f64) {
+    for layer in layers() {
+        let model = model(layer, precision);
+        let before = motion_error(&model.valid());
+        let after = motion_error(&trained(model).valid());
+        let dtype = dtype(precision);
+        println!("{dtype:?}: {before:.1e} before training, {after:.1e} after");
+        for error in [before, after] {
+            assert!(error < tolerance, "{dtype:?}: {before:e} {after:e}");
+        }
+    }
+}
+
+#[test]
+fn trunk_and_recycled_structure_module_are_equivariant_in_f64_before_and_after_training() {
+    stays_equivariant(Precision::F64, 1e-10);
+}
+
+#[test]
+fn trunk_and_recycled_structure_module_are_equivariant_in_f32_before_and_after_training() {
+    stays_equivariant(Precision::F32, 1e-5);
+}
+
+/// Atoms x -> -x; the frames are those Gram-Schmidt gives the mirrored atoms: proper rotations.
+fn mirrored(frames: &[Frame]) -> Vec<Frame> {
+    let mirror = Matrix3::from_diagonal(&Vector3::new(-1.0, 1.0, 1.0));
+    let flip = Matrix3::from_diagonal(&Vector3::new(1.0, 1.0, -1.0));
+    frames
+        .iter()
+        .map(|frame| Frame {
+            rotation: mirror * frame.rotation * flip,
+            translation: mirror * frame.translation,
+        })
+        .collect()
+}
+
+#[test]
+fn a_mirrored_start_does_not_give_the_mirrored_structure() {
+    for layer in layers() {
+        for model in [
+            model(layer.clone(), Precision::F64),
+            trained(model(layer.clone(), Precision::F64)),
+        ] {
+            let model = model.valid();
+            let chain = protein();
+            let pairs = model
+                .read_distances(&sequence(), &observed(&chain, 60))
+                .expect("it has a trunk")
+                .pairs;
+            let start = perturbed(&chain, &mut StdRng::seed_from_u64(61));
+            let refine = |start: Vec<Frame>| {
+                let refined = model.refine(&sequence(), start, Some(&pairs), 1);
+                ca(&refined.expect("positions are finite").frames)
+            };
+            let mirror = ca(&mirrored(&protein()))
+                .iter()
+                .zip(ca(&protein()))
+                .map(|(a, b)| (a.x + b.x).abs())
+                .fold(0.0, f64::max);
+            assert!(mirror < 1e-12);
+            let of_mirror = refine(mirrored(&start));
+            let mirror_of = refine(start);
+            let difference = of_mirror
+                .iter()
+                .zip(&mirror_of)
+                .map(|(a, b)| (a - Vector3::new(-b.x, b.y, b.z)).norm())
+                .fold(0.0, f64::max);
+            assert!(difference > 1e-2, "{difference}");
+        }
+    }
+}
+
+#[test]
+fn distances_alone_give_a_chain_with_the_hand_of_proteins() {
+    let model = trained(model(layers()[1].clone(), Precision::F32)).valid();
+    let chain = protein();
+    let [ours, image] = [chain.clone(), mirrored(&chain)].map(|frames| {
+        let read = model
+            .read_distances(&sequence(), &observed(&frames, 70))
+            .expect("it has a trunk");
+        let start = model.start_from(&read, SmacofConfig::default());
+        ca(&start.expect("the chain holds together"))
+    });
+    // A mirror image has the same distances: what comes out is the protein both times.
+    assert!(handedness(&ca(&chain)) > 0.0);
+    for trace in [&ours, &image] {
+        assert!(handedness(trace) >= 0.0, "{}", handedness(trace));
+    }
+    let matched = Matched {
+        model: &image,
+        reference: &ours,
+    };
+    assert!(matched.superpose().expect("finite").rmsd < 1e-6);
+}
+
+#[test]
+fn the_configuration_of_a_checkpoint_builds_the_model_again() {
+    let model = model(layers()[0].clone(), Precision::F32);
+    let text = serde_json::to_string(model.config()).expect("numbers and names");
+    let config: FoldingConfig = serde_json::from_str(&text).expect("it was just written");
+    let again = config.try_init(&Device::flex()).expect("irreps fit");
+    assert_eq!(again.num_params(), model.num_params());
+    assert_eq!(
+        serde_json::to_string(again.config()).expect("numbers and names"),
+        text
+    );
+}
+
+#[test]
+fn without_a_trunk_distances_are_refused_and_with_one_coordinates_alone() {
+    let device = Device::flex();
+    let refiner = FoldingConfig::refining(layers()[1].clone()).try_init(&device);
+    let refiner = refiner.expect("it has no irreps");
+    let error = refiner.fold(&sequence(), &observed(&protein(), 80));
+    assert_eq!(error.expect_err("no trunk"), FoldingError::NoTrunk);
+    let folder = model(layers()[1].clone(), Precision::F32).valid();
+    let error = folder.refine_chain(&Chain::default(), 1);
+    assert_eq!(
+        error.expect_err("no distances"),
+        FoldingError::NeedsDistances
+    );
+    let error = refiner.refine_chain(&Chain::default(), 1);
+    assert_eq!(error.expect_err("empty"), FoldingError::NoResidues);
+}
+
+/// Residues of alanine with O, the first of them without C.
+fn chain_of(frames: &[Frame]) -> Chain {
+    let residue = |(i, frame): (usize, &Frame)| {
+        let ideal = frame.ideal_residue();
+        let o = ideal.c + (ideal.c - ideal.ca) * 0.8;
+        let atoms = [("N", ideal.n), ("CA", ideal.ca), ("C", ideal.c), ("O", o)];
+        let atoms = atoms.into_iter().filter(|(name, _)| i > 0 || *name != "C");
+        Residue {
+            amino_acid: AminoAcid::Alanine,
+            name: "ALA".into(),
+            number: ResidueNumber {
+                sequence: i as i32 + 1,
+                insertion: None,
+            },
+            atoms: atoms
+                .map(|(name, position)| Atom {
+                    name: name.into(),
+                    element: name[..1].into(),
+                    position,
+                    occupancy: 1.0,
+                    b_factor: 20.0,
+                })
+                .collect(),
+        }
+    };
+    Chain {
+        id: "A".into(),
+        residues: frames.iter().enumerate().map(residue).collect(),
+    }
+}
+
+#[test]
+fn a_refined_chain_has_all_residues_moved_as_rigid_bodies_and_names_those_it_left() {
+    let refiner = FoldingConfig::refining(layers()[1].clone()).try_init(&Device::flex());
+    let refiner = drawn(refiner.expect("it has no irreps"), Precision::F32, 90);
+    let chain = chain_of(&protein());
+    let refined = refiner.refine_chain(&chain, 2).expect("it has residues");
+    assert_eq!(refined.chain.residues.len(), RESIDUES);
+    assert_eq!(refined.left, [0]);
+    assert_eq!(refined.confidence.len(), RESIDUES - 1);
+    let first = &refined.chain.residues[0];
+    assert_eq!(first.atoms[0].position, chain.residues[0].atoms[0].position);
+    assert!(first.atoms.iter().all(|atom| atom.b_factor == 0.0));
+    for &(row, confidence) in &refined.confidence {
+        let (old, new) = (&chain.residues[row], &refined.chain.residues[row]);
+        let length = |residue: &Residue, a: &str, b: &str| {
+            let [a, b] = [a, b].map(|name| residue.position(name).expect("it is there"));
+            (a - b).norm()
+        };
+        for (a, b) in [("N", "CA"), ("CA", "C"), ("N", "C")] {
+            assert!((length(old, a, b) - length(new, a, b)).abs() < 1e-4);
+        }
+        if row + 1 < RESIDUES {
+            assert!((length(new, "C", "O") - 1.231).abs() < 1e-6);
+        }
+        assert!((0.0..=1.0).contains(&confidence));
+        assert!((new.atoms[0].b_factor - 100.0 * confidence).abs() < 1e-9);
+    }
+}
+
+fn circle(angles: &[Option<f64>], device: &Device) -> Tensor<3> {
+    let numbers = angles
+        .iter()
+        .flat_map(|x| x.map_or([0.0, 1.0], |x| [x.sin(), x.cos()]));
+    let data = TensorData::new(numbers.collect::<Vec<f64>>(), [angles.len() / 4, 4, 2]);
+    Tensor::from_data(data, (device, DType::F64))
+}
+
+/// Phenylalanine with chi1 and chi2, and a serine with chi1.
+fn torsions() -> SideChainTorsions {
+    SideChainTorsions {
+        chi: vec![
+            [Some(1.0), Some(-0.4), None, None],
+            [Some(2.5), None, None, None],
+        ],
+        symmetric: vec![[false, true, false, false], [false; 4]],
+    }
+}
+
+#[test]
+fn the_torsion_loss_is_the_squared_chord_over_known_torsions() {
+    let device = Device::flex();
+    let targets = torsions().to_device(&device, DType::F64);
+    let flat = |torsions: &SideChainTorsions| torsions.chi.concat();
+    let loss = |angles: &[Option<f64>]| numbers(torsion_loss(circle(angles, &device), &targets))[0];
+    let exact = flat(&torsions());
+    assert!(loss(&exact) < 1e-12);
+    // Half a turn of a ring is free; of chi1 it costs the square of the diameter, 4, over 3 torsions.
+    let mut turned = exact.clone();
+    turned[1] = Some(-0.4 + std::f64::consts::PI);
+    assert!(loss(&turned) < 1e-12);
+    let mut turned = exact.clone();
+    turned[4] = Some(2.5 + std::f64::consts::PI);
+    assert!((loss(&turned) - 4.0 / 3.0).abs() < 1e-5);
+    // What is not there does not count.
+    let mut other = exact.clone();
+    other[3] = Some(0.3);
+    other[7] = Some(-2.0);
+    assert!(loss(&other) < 1e-12);
+    let mut off = exact;
+    off[0] = Some(1.3);
+    let chord = 2.0 - 2.0 * 0.3_f64.cos();
+    assert!((loss(&off) - chord / 3.0).abs() < 1e-6);
+}
+
+#[test]
+fn no_known_torsion_costs_nothing() {
+    let device = Device::flex();
+    let none = SideChainTorsions {
+        chi: vec![[None; 4]; 2],
+        symmetric: vec![[false; 4]; 2],
+    };
+    let targets: TorsionTargets = none.to_device(&device, DType::F64);
+    let predicted = circle(&torsions().chi.concat(), &device);
+    assert_eq!(numbers(torsion_loss(predicted, &targets)), [0.0]);
+}
+
+#[test]
+fn the_gradient_of_the_torsion_loss_fits_finite_differences() {
+    let device = Device::flex().autodiff();
+    let targets = torsions().to_device(&device, DType::F64);
+    let mut rng = StdRng::seed_from_u64(95);
+    let at: Vec<f64> = (0..16).map(|_| rng.sample(StandardNormal)).collect();
+    let along: Vec<f64> = (0..16).map(|_| rng.sample(StandardNormal)).collect();
+    let tensor = |step: f64| {
+        let moved = at.iter().zip(&along).map(|(x, d)| x + step * d);
+        let data = TensorData::new(moved.collect::<Vec<f64>>(), [2, 4, 2]);
+        Tensor::<3>::from_data(data, (&device, DType::F64))
+    };
+    let leaf = tensor(0.0).require_grad();
+    let gradients = torsion_loss(leaf.clone(), &targets).backward();
+    let gradient = numbers(leaf.grad(&gradients).expect("the loss reads it"));
+    let value = |step: f64| numbers(torsion_loss(tensor(step), &targets))[0];
+    let difference = (value(1e-6) - value(-1e-6)) / 2e-6;
+    let product: f64 = gradient.iter().zip(&along).map(|(g, d)| g * d).sum();
+    assert!((difference - product).abs() < 1e-7 * product.abs().max(1.0));
+}
+
+#[test]
+fn displacement_is_measured_after_the_best_motion() {
+    let device = Device::flex();
+    let mut rng = StdRng::seed_from_u64(97);
+    let chain = protein();
+    let motion = Frame {
+        rotation: Rotation::random(&mut rng).matrix(),
+        translation: Vector3::new(5.0, 6.0, -70.0),
+    };
+    let moved: Vec<Frame> = chain.iter().map(|frame| motion.compose(frame)).collect();
+    let predicted = FrameTensors::from_frames(&moved, &device, DType::F64);
+    let loss = numbers(displacement_loss(&predicted, &ca(&chain)).expect("finite"))[0];
+    assert!((loss - 0.1).abs() < 1e-9, "{loss}");
+}
