@@ -35,6 +35,14 @@ pub enum ReadError {
         /// What is wrong with it.
         fault: LineFault,
     },
+    /// A file of a format that another crate reads, or of none that is known.
+    #[error("{}: {message}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        message: String,
+    },
     /// An array that is not what it should be.
     #[error("{}, array {array}: {fault}", path.display())]
     Array {

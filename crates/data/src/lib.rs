@@ -29,7 +29,7 @@
 //! | [`qm9`] | the package `qm9pack`, its wheel or its tables: molecules, twelve targets, bonds; keeps them |
 //! | [`rmd17`] | the archives and splits of rMD17 |
 //! | [`sdf`] | SDF and MOL files of version V2000, with bonds |
-//! | [`shapes`] | labelled point clouds, OFF meshes; chooses points |
+//! | [`shapes`] | labelled point clouds, meshes in OFF, PLY and OBJ; chooses points, finds normals |
 //!
 //! # From files to batches
 //! What a model takes and tells of an item is a [`Sample`]; [`SampleKeys`] makes them of structures,

@@ -88,3 +88,18 @@ pub fn read_source(source: impl Read, path: impl AsRef<Path>) -> Result<Array, R
         fault,
     })
 }
+
+/// The finite real numbers of a `.npy` file.
+///
+/// # Errors
+/// As [`read`], and [`ReadError::Array`] if there is something else.
+pub fn read_reals(path: impl AsRef<Path>) -> Result<Reals, ReadError> {
+    let path = path.as_ref();
+    let array = read(path)?;
+    let any = vec![Dimension::Any; array.shape.len()];
+    shape::reals(array, &any).map_err(|fault| ReadError::Array {
+        path: path.to_owned(),
+        array: "of the file".to_owned(),
+        fault,
+    })
+}

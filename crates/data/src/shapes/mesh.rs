@@ -8,8 +8,20 @@ use thiserror::Error;
 pub struct Mesh {
     /// `[vertices, 3]`
     pub vertices: Vec<[f64; 3]>,
-    /// Indices of vertices, `[triangles, 3]`.
+    /// Indices of vertices, `[triangles, 3]`; none for a cloud of points.
     pub triangles: Vec<[u32; 3]>,
+    /// Directions of the surface at the vertices as the file has them, `[vertices, 3]`.
+    pub normals: Option<Vec<[f64; 3]>>,
+}
+
+/// Points on a surface.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SurfacePoints {
+    /// `[points, 3]`
+    pub points: Vec<[f64; 3]>,
+    /// At a right angle to the triangle of each point, of length 1, on the side from which its corners go
+    /// round against the clock, `[points, 3]`.
+    pub normals: Vec<[f64; 3]>,
 }
 
 /// A mesh has no area, or one that is not finite.
@@ -23,10 +35,7 @@ pub struct NoSurface {
 }
 
 impl Mesh {
-    /// Points drawn independently and uniformly by area.
-    ///
-    /// # Shapes
-    /// `[count, 3]`
+    /// Points drawn independently and uniformly by area, with the normals of their triangles.
     ///
     /// # Errors
     /// [`NoSurface`]
@@ -37,10 +46,10 @@ impl Mesh {
         &self,
         count: usize,
         rng: &mut R,
-    ) -> Result<Vec<[f64; 3]>, NoSurface> {
+    ) -> Result<SurfacePoints, NoSurface> {
         let mut area = 0.0;
         let sums = self.triangles.iter().map(|&triangle| {
-            area += self.area(triangle);
+            area += norm(self.area_vector(triangle));
             area
         });
         let sums: Vec<f64> = sums.collect();
@@ -57,24 +66,41 @@ impl Mesh {
             if u + v > 1.0 {
                 (u, v) = (1.0 - u, 1.0 - v);
             }
-            std::array::from_fn(|k| a[k] + u * (b[k] - a[k]) + v * (c[k] - a[k]))
+            let normal = self.area_vector(self.triangles[triangle]);
+            let length = norm(normal);
+            (
+                std::array::from_fn(|k| a[k] + u * (b[k] - a[k]) + v * (c[k] - a[k])),
+                normal.map(|x| x / length),
+            )
         };
-        Ok((0..count).map(|_| point()).collect())
+        let (points, normals) = (0..count).map(|_| point()).unzip();
+        Ok(SurfacePoints { points, normals })
     }
 
     fn corners(&self, triangle: [u32; 3]) -> [[f64; 3]; 3] {
         triangle.map(|vertex| self.vertices[vertex as usize])
     }
 
-    fn area(&self, triangle: [u32; 3]) -> f64 {
+    /// Half the cross product of two edges: as long as the area is large.
+    fn area_vector(&self, triangle: [u32; 3]) -> [f64; 3] {
         let [a, b, c] = self.corners(triangle);
         let edge = |end: [f64; 3]| -> [f64; 3] { std::array::from_fn(|k| end[k] - a[k]) };
         let (u, v) = (edge(b), edge(c));
-        let normal: [f64; 3] = std::array::from_fn(|k| {
+        std::array::from_fn(|k| {
             let (i, j) = ((k + 1) % 3, (k + 2) % 3);
-            u[i] * v[j] - u[j] * v[i]
-        });
-        0.5 * normal.iter().map(|x| x * x).sum::<f64>().sqrt()
+            0.5 * (u[i] * v[j] - u[j] * v[i])
+        })
+    }
+}
+
+fn norm([x, y, z]: [f64; 3]) -> f64 {
+    (x * x + y * y + z * z).sqrt()
+}
+
+/// Cuts a face into triangles that share its first corner.
+pub(super) fn add_fan(corners: &[u32], triangles: &mut Vec<[u32; 3]>) {
+    if let Some((&first, rest)) = corners.split_first() {
+        triangles.extend(rest.windows(2).map(|pair| [first, pair[0], pair[1]]));
     }
 }
 
@@ -96,10 +122,15 @@ mod tests {
                 [3.0, 0.0, 1.0],
                 [0.0, 1.0, 1.0],
             ],
-            triangles: vec![[0, 1, 1], [0, 1, 2], [3, 4, 5]],
+            triangles: vec![[0, 1, 1], [0, 1, 2], [3, 5, 4]],
+            normals: None,
         };
         let mut rng = StdRng::seed_from_u64(1);
-        let points = mesh.sample(40_000, &mut rng).unwrap();
+        let SurfacePoints { points, normals } = mesh.sample(40_000, &mut rng).unwrap();
+        for (point, normal) in points.iter().zip(normals) {
+            let side = if point[2] == 1.0 { -1.0 } else { 1.0 };
+            assert_eq!(normal, [0.0, 0.0, side]);
+        }
         let upper = points.iter().filter(|point| point[2] == 1.0).count() as f64;
         // Five standard deviations of the binomial distribution.
         let deviation = (40_000.0 * 0.75 * 0.25_f64).sqrt();

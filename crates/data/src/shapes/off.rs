@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Mesh;
+use super::mesh::add_fan;
 use crate::lines::{Lines, finite, invalid};
 use crate::{LineFault, ReadError};
 
@@ -124,8 +125,6 @@ fn face(line: &str, mesh: &mut Mesh) -> Result<(), LineFault> {
             expected: corners,
         });
     }
-    let fan = indices[1..].windows(2);
-    mesh.triangles
-        .extend(fan.map(|pair| [indices[0], pair[0], pair[1]]));
+    add_fan(&indices, &mut mesh.triangles);
     Ok(())
 }

@@ -1,0 +1,63 @@
+//! Point clouds in plain text.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::Mesh;
+use crate::lines::{Lines, finite};
+use crate::{LineFault, ReadError};
+
+/// The points of a text file, plain or gzipped: a line `x y z` or `x y z nx ny nz` for each, numbers separated by
+/// blanks or commas, all lines alike. Blank lines and comments behind `#` are passed over. The mesh has no triangles.
+///
+/// # Errors
+/// [`ReadError`] with the line that does not hold what it should.
+pub fn read_points(path: impl AsRef<Path>) -> Result<Mesh, ReadError> {
+    read(&mut Lines::open(path.as_ref())?)
+}
+
+/// The points of any source of a text file's bytes; the path serves to name it in errors.
+///
+/// # Errors
+/// As [`read_points`].
+pub fn read_points_source(
+    source: impl Read + Send + 'static,
+    path: impl AsRef<Path>,
+) -> Result<Mesh, ReadError> {
+    read(&mut Lines::new(source, path.as_ref())?)
+}
+
+fn read(lines: &mut Lines) -> Result<Mesh, ReadError> {
+    let mut mesh = Mesh::default();
+    let mut normals = Vec::new();
+    let mut width = None;
+    while let Some(line) = lines.next_line()? {
+        let text = line.split('#').next().unwrap_or_default();
+        let read = numbers(text, width);
+        let numbers = read.map_err(|fault| lines.fault(fault))?;
+        let Some(point) = numbers.first_chunk() else {
+            continue;
+        };
+        width = Some(numbers.len());
+        mesh.vertices.push(*point);
+        normals.extend(numbers[3..].first_chunk::<3>());
+    }
+    mesh.normals = (!normals.is_empty()).then_some(normals);
+    Ok(mesh)
+}
+
+/// Three or six numbers, as many as in the lines before; none of a blank line.
+fn numbers(text: &str, width: Option<usize>) -> Result<Vec<f64>, LineFault> {
+    let words = text.split(|c: char| c == ',' || c.is_ascii_whitespace());
+    let words = words.filter(|word| !word.is_empty());
+    let numbers: Result<Vec<_>, _> = words.map(|word| finite(word, "coordinate")).collect();
+    let numbers = numbers?;
+    match (numbers.len(), width) {
+        (0, _) | (3 | 6, None) => Ok(numbers),
+        (found, Some(width)) if found == width => Ok(numbers),
+        (found, width) => Err(LineFault::ValueCount {
+            found,
+            expected: width.unwrap_or(3),
+        }),
+    }
+}
