@@ -102,14 +102,16 @@ fn binary_ply(is_big: bool) -> Vec<u8> {
         }
         bytes.write_all(&value).unwrap();
     };
-    for ([x, y], red) in [
-        ([0.0, 0.0], 1u8),
+    let vertices = [
+        ([0.0, 0.0], 1),
         ([1.0, 0.0], 2),
         ([1.0, 1.25], 3),
         ([0.0, 1.0], 4),
-    ] {
+    ];
+    for ([x, y], red) in vertices {
+        let (x, y, red): (f32, f64, u8) = (x as f32, y, red);
         put(&x.to_le_bytes());
-        put(&f64::from(y).to_le_bytes());
+        put(&y.to_le_bytes());
         put(&0f32.to_le_bytes());
         put(&[red]);
     }
