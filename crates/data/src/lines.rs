@@ -1,7 +1,7 @@
 //! The lines of a text file, one at a time, also of a compressed one.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -18,7 +18,10 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 pub(crate) struct Lines {
     path: PathBuf,
     reader: Box<dyn BufRead + Send>,
+    is_compressed: bool,
     number: usize,
+    /// Bytes read, after decompression.
+    position: u64,
     buffer: Vec<u8>,
     /// Whether the next line is the one last read.
     again: bool,
@@ -35,7 +38,8 @@ impl Lines {
     pub(crate) fn new(source: impl Read + Send + 'static, path: &Path) -> Result<Self, ReadError> {
         let mut plain = BufReader::with_capacity(1 << 16, source);
         let first = plain.fill_buf().map_err(ReadError::io(path))?;
-        let reader: Box<dyn BufRead + Send> = if first.starts_with(&GZIP) {
+        let is_compressed = first.starts_with(&GZIP);
+        let reader: Box<dyn BufRead + Send> = if is_compressed {
             Box::new(BufReader::with_capacity(
                 1 << 16,
                 MultiGzDecoder::new(plain),
@@ -46,10 +50,37 @@ impl Lines {
         Ok(Self {
             path: path.to_owned(),
             reader,
+            is_compressed,
             number: 0,
+            position: 0,
             buffer: Vec::new(),
             again: false,
         })
+    }
+
+    /// Opens a plain file at the start of a line, of which the place in the file and the number are known.
+    pub(crate) fn open_at(path: &Path, position: u64, number: usize) -> Result<Self, ReadError> {
+        let mut file = File::open(path).map_err(ReadError::io(path))?;
+        let sought = file.seek(SeekFrom::Start(position));
+        sought.map_err(ReadError::io(path))?;
+        let mut lines = Self::new(file, path)?;
+        lines.number = number - 1;
+        Ok(lines)
+    }
+
+    /// Whether the text was compressed.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.is_compressed
+    }
+
+    /// Where the line behind the one last read begins, in bytes of the text.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The number of the line last read, from 1.
+    pub(crate) fn number(&self) -> usize {
+        self.number
     }
 
     /// The next line without its end; `None` after the last.
@@ -60,9 +91,11 @@ impl Lines {
         self.buffer.clear();
         let mut limited = (&mut self.reader).take(LONGEST_LINE as u64 + 1);
         let read = limited.read_until(b'\n', &mut self.buffer);
-        if read.map_err(ReadError::io(&self.path))? == 0 {
+        let read = read.map_err(ReadError::io(&self.path))?;
+        if read == 0 {
             return Ok(None);
         }
+        self.position += read as u64;
         self.number += 1;
         if self.buffer.len() > LONGEST_LINE {
             let limit = LONGEST_LINE;

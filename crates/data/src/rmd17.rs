@@ -5,8 +5,9 @@
 //! another where they are asked for ([`Structure::energy`], [`Structure::forces`]).
 //!
 //! The five splits into 1000 frames to train and 1000 to test are lists of indices
-//! (`index_train_01.csv`, [`read_split`]); copies of the data exist where the split is made already and
-//! the file's name tells (`rmd17_ethanol_train_01.npz`).
+//! (`index_train_01.csv`, [`read_split`]), taken here to count from 0, as SchNetPack does; copies of the data exist
+//! where the split is made already and the file's name tells (`rmd17_ethanol_train_01.npz`). Archives of the older
+//! MD17 name the same arrays `z`, `R`, `E` `[F]` or `[F, 1]`, and `F`; they are read too.
 //!
 //! # Source
 //! A. S. Christensen, O. A. von Lilienfeld, "On the role of gradients for machine learning of molecular
@@ -49,12 +50,22 @@ pub struct Trajectory {
 pub fn read(path: impl AsRef<Path>) -> Result<Trajectory, ReadError> {
     use Dimension::{Any, Exactly};
     let mut archive = Npz::open(path)?;
-    let charges = archive.reals("nuclear_charges", &[Any])?;
-    let species = species(&charges).map_err(|fault| archive.fault("nuclear_charges", fault))?;
-    let energies = archive.reals("energies", &[Any])?.values;
-    let shape = [Exactly(energies.len()), Exactly(species.len()), Exactly(3)];
-    let coordinates = archive.reals("coords", &shape)?.values;
-    let forces = archive.reals("forces", &shape)?.values;
+    let [charges, coordinates, energies, forces] = match archive.contains("nuclear_charges") {
+        false if archive.contains("z") && archive.contains("R") => ["z", "R", "E", "F"],
+        _ => ["nuclear_charges", "coords", "energies", "forces"],
+    };
+    let species = species(&archive.reals(charges, &[Any])?);
+    let species = species.map_err(|fault| archive.fault(charges, fault))?;
+    let shape = [Any, Exactly(species.len()), Exactly(3)];
+    let coordinates = archive.reals(coordinates, &shape)?;
+    let frames = coordinates.shape[0];
+    let energies = match archive.array(energies)?.shape.len() {
+        2 => archive.reals(energies, &[Exactly(frames), Exactly(1)])?,
+        _ => archive.reals(energies, &[Exactly(frames)])?,
+    };
+    let shape = [Exactly(frames), Exactly(species.len()), Exactly(3)];
+    let forces = archive.reals(forces, &shape)?.values;
+    let (energies, coordinates) = (energies.values, coordinates.values);
     Ok(Trajectory {
         species,
         positions: coordinates.as_chunks::<3>().0.to_vec(),

@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use steerable_data::npy::{self, Elements};
+use steerable_data::npy::{self, Array, Elements, Npz};
 use steerable_data::{ArrayFault, EnergyUnit, ReadError, rmd17};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -98,6 +98,11 @@ fn what_is_no_such_array_is_refused_with_the_reason() {
         b"",
     );
     assert!(matches!(fault(&huge), ArrayFault::TooLarge { .. }));
+    // Text without width would take memory and no bytes.
+    let hollow = npy("<U0", "(1000000000000000000,)", b"");
+    assert!(matches!(fault(&hollow), ArrayFault::Type { .. }));
+    let texts = npy("<U1", "(100000000,)", b"");
+    assert!(matches!(fault(&texts), ArrayFault::TooLarge { .. }));
     let promised = npy("<f8", "(100000000,)", b"");
     assert!(message(&promised).contains("fill whole buffer"));
     assert!(matches!(
@@ -138,6 +143,21 @@ fn an_rmd17_archive_gives_frames_in_its_own_unit() {
 }
 
 #[test]
+fn an_md17_archive_is_read_by_its_own_names() {
+    let numbers: Vec<f64> = (0..12).map(f64::from).collect();
+    let bytes = archive(&[
+        ("z", npy("|u1", "(2,)", &[8, 1])),
+        ("R", doubles("(2, 2, 3)", &numbers)),
+        ("E", doubles("(2, 1)", &[-1.0, -2.0])),
+        ("F", doubles("(2, 2, 3)", &numbers)),
+    ]);
+    let trajectory = rmd17::read(&Scratch::new("md17.npz", &bytes).0).unwrap();
+    let second = trajectory.frame(1).unwrap();
+    assert_eq!(second.number(rmd17::ENERGY), Ok(-2.0));
+    assert_eq!(second.vectors(rmd17::FORCES).unwrap(), second.positions);
+}
+
+#[test]
 fn an_rmd17_archive_whose_arrays_do_not_fit_is_refused() {
     let numbers = [0.0; 12];
     let message = |name: &str, array: Vec<u8>| {
@@ -162,6 +182,56 @@ fn an_rmd17_archive_whose_arrays_do_not_fit_is_refused() {
     let nan = message("energies", doubles("(2,)", &[1.0, f64::NAN]));
     assert!(nan.ends_with("element 1 is NaN, which is no finite number"));
     assert!(message("coords", Vec::new()).contains("not there, only"));
+}
+
+#[test]
+fn what_is_written_is_read_back_and_its_types_are_the_smallest() {
+    let arrays = [
+        (
+            "reals",
+            vec![2, 2],
+            Elements::Real(vec![0.1, -0.0, f64::INFINITY, 1e-300]),
+        ),
+        ("bytes", vec![2], Elements::Integer(vec![0, 255])),
+        ("words", vec![2, 1], Elements::Integer(vec![-1, 256])),
+        ("longs", vec![1], Elements::Integer(vec![i64::MIN])),
+        ("bits", vec![2], Elements::Logical(vec![true, false])),
+        (
+            "texts",
+            vec![3],
+            Elements::Text(vec!["a".into(), String::new(), "é\u{10348}".into()]),
+        ),
+        ("one", vec![], Elements::Real(vec![3.0])),
+        ("none", vec![0, 3], Elements::Real(vec![])),
+    ];
+    let arrays = arrays.map(|(name, shape, elements)| (name, Array { shape, elements }));
+    let path = Scratch::new("written.npz", b"");
+    npy::write_archive(&path.0, &arrays).unwrap();
+    let mut archive = Npz::open(&path.0).unwrap();
+    assert_eq!(
+        archive.names(),
+        arrays.clone().map(|(name, _)| name.to_owned())
+    );
+    for (name, array) in &arrays {
+        assert_eq!(archive.array(name).unwrap(), *array, "{name}");
+    }
+    let bytes = std::fs::read(&path.0).unwrap();
+    for descr in ["'|u1'", "'<i4'", "'<i8'", "'|b1'", "'<f8'"] {
+        assert!(
+            bytes.windows(5).any(|part| part == descr.as_bytes()),
+            "{descr}"
+        );
+    }
+    npy::write_archive(&path.0, &arrays).unwrap();
+    assert_eq!(std::fs::read(&path.0).unwrap(), bytes);
+    let misfit = Array {
+        shape: vec![3],
+        elements: Elements::Real(vec![0.0]),
+    };
+    assert!(npy::write_archive(&path.0, &[("x", misfit)]).is_err());
+    // A write that fails leaves the file that was there.
+    assert_eq!(std::fs::read(&path.0).unwrap(), bytes);
+    assert!(npy::write_archive("/nowhere/x.npz", &arrays).is_err());
 }
 
 #[test]

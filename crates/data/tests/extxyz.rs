@@ -3,9 +3,11 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use burn_dataset::Dataset;
+use steerable_data::extxyz::FrameIndex;
 use steerable_data::{
-    AtomProperty, AtomValues, EnergyUnit, LineFault, Property, ReadError, Structure, Unit, Value,
-    WriteError, extxyz,
+    AtomProperty, AtomValues, EnergyUnit, LineFault, Property, ReadError, SampleKeys, Structure,
+    Unit, Value, WriteError, extxyz,
 };
 use steerable_graph::Periodicity;
 
@@ -127,6 +129,127 @@ fn real_files_are_written_and_read_back_to_the_last_bit() {
         assert_eq!(structures.len(), count, "{name}");
         let text = written(&structures).unwrap();
         assert_eq!(frames(&text).unwrap(), structures, "{name}");
+    }
+}
+
+#[test]
+fn frames_by_number_are_those_in_turn_and_tell_their_lines() {
+    let fixture = fixture("qm9_100.extxyz");
+    let index = FrameIndex::new(&fixture, extxyz::Options::default()).unwrap();
+    let all = extxyz::read(&fixture).unwrap();
+    assert_eq!(index.len(), all.len());
+    for number in (0..all.len()).rev() {
+        assert_eq!(index.frame(number).unwrap(), all[number]);
+    }
+    let path = std::env::temp_dir().join(format!("steerable-{}-index.xyz", std::process::id()));
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    let open = || FrameIndex::new(&path, extxyz::Options::default());
+    write("\n1\nenergy=1\nH 0 0 0\r\n\n1\nenergy=2 forces=3\nH 0 0 x\n1\n\nH 0 0 0");
+    let index = open().unwrap();
+    assert_eq!(index.len(), 3);
+    assert_eq!(index.frame(2).unwrap().species, [1]);
+    let error = index.frame(1).unwrap_err().to_string();
+    assert!(error.ends_with("line 8: \"x\" is no coordinate"), "{error}");
+    let keys = SampleKeys::of(&index.frame(0).unwrap());
+    let samples = index.clone().samples(keys);
+    assert_eq!(samples.get(0).unwrap().targets.scalars, [1.0]);
+    let error = samples.get(2).unwrap_err().to_string();
+    assert!(error.contains("line 9: no property \"energy\""), "{error}");
+    write("1\n\n");
+    let error = index.frame(1).unwrap_err().to_string();
+    assert!(error.contains("it has changed"), "{error}");
+    assert!(
+        open()
+            .unwrap_err()
+            .to_string()
+            .contains("line 3: the file ends")
+    );
+    write("x\n");
+    assert!(
+        open()
+            .unwrap_err()
+            .to_string()
+            .ends_with("line 1: \"x\" is no number of atoms")
+    );
+    std::fs::remove_file(&path).unwrap();
+    let compressed = FrameIndex::new(
+        self::fixture("xtb_30.extxyz.gz"),
+        extxyz::Options::default(),
+    );
+    assert!(compressed.unwrap_err().to_string().contains("compressed"));
+}
+
+/// The largest component of net force and net torque, in units of what rounding to six decimals may make of
+/// them: half of the last digit in each factor of each term.
+fn net(positions: &[[f64; 3]], forces: &[[f64; 3]]) -> f64 {
+    let largest = |vectors: &[[f64; 3]]| {
+        let components = vectors.iter().flatten();
+        components.fold(0.0, |m: f64, x| m.max(x.abs()))
+    };
+    let (mut force, mut torque) = ([0.0; 3], [0.0; 3]);
+    for (x, f) in positions.iter().zip(forces) {
+        for k in 0..3 {
+            let (i, j) = ((k + 1) % 3, (k + 2) % 3);
+            force[k] += f[k];
+            torque[k] += x[i] * f[j] - x[j] * f[i];
+        }
+    }
+    let scale = 1.0 + largest(positions) + largest(forces);
+    largest(&[force, torque]) / (1e-6 * positions.len() as f64 * scale)
+}
+
+#[test]
+fn the_xtb_sample_is_consistent_from_file_to_sample() {
+    for structure in extxyz::read(fixture("xtb_30.extxyz.gz")).unwrap() {
+        let keys = SampleKeys::of(&structure);
+        let sample = keys.sample(&structure).unwrap();
+        let targets = &sample.targets;
+        assert_eq!((targets.scalars.len(), targets.vectors.len()), (1, 1));
+        let net = net(&sample.positions, &targets.node_vectors);
+        assert!(net < 1.0, "{net}");
+        let total: f64 = targets.node_scalars.iter().sum();
+        assert!(total.abs() < 1e-5 * sample.len() as f64, "{total}");
+        // Charges alone make most of a dipole moment of some size, in the same unit.
+        let weighted = sample.positions.iter().zip(&targets.node_scalars);
+        let mut of_charges = [0.0; 3];
+        for (position, charge) in weighted {
+            for k in 0..3 {
+                of_charges[k] += charge * position[k];
+            }
+        }
+        let dot = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+        let [dipole] = targets.vectors[..] else {
+            panic!()
+        };
+        if dot(dipole, dipole) > 0.25 {
+            let slope = dot(dipole, of_charges) / dot(dipole, dipole);
+            assert!((0.5..1.5).contains(&slope), "{slope}");
+        }
+    }
+}
+
+/// The whole sample of `../shared/data`; none, and a word about it, where the data are not there.
+#[test]
+fn the_shared_xtb_sample_is_read_whole() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/forces/xtb");
+    let path = shared.join("xtb_30mol_1200.extxyz.gz");
+    if !path.exists() {
+        println!("SKIPPED: no file {}", path.display());
+        return;
+    }
+    let structures = extxyz::read(path).unwrap();
+    assert_eq!(structures.len(), 1200);
+    let names = structures
+        .iter()
+        .map(|structure| &structure.property("smiles").unwrap().value);
+    let mut names: Vec<_> = names.map(|name| format!("{name:?}")).collect();
+    names.dedup();
+    assert_eq!(names.len(), 30);
+    for structure in &structures {
+        let sample = SampleKeys::of(structure).sample(structure).unwrap();
+        let net = net(&sample.positions, &sample.targets.node_vectors);
+        // The method's own convergence adds to the rounding; 1.05 is the most that is found.
+        assert!(net < 1.2, "{net}");
     }
 }
 

@@ -25,13 +25,18 @@
 //! as ASE does; a value that consists of finite numbers is numbers, any other is text. A key without a
 //! value is the text `T`.
 //!
+//! [`open`] goes through a file frame by frame. [`FrameIndex`] finds where the frames of a file begin, so that each can
+//! be had by its number: files larger than memory are data sets.
+//!
 //! # Source
 //! The format as ASE's documentation of `ase.io.extxyz` states it.
 
 mod comment;
+mod index;
 mod reader;
 mod writer;
 
+pub use index::{FrameIndex, IndexedSamples};
 pub use reader::{Frames, Options, open, read};
 pub use writer::Writer;
 

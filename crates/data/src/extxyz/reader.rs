@@ -75,7 +75,7 @@ impl Options {
         Ok(self.frames(Lines::new(source, path.as_ref())?))
     }
 
-    fn frames(&self, lines: Lines) -> Frames {
+    pub(super) fn frames(&self, lines: Lines) -> Frames {
         Frames {
             lines,
             options: *self,
