@@ -237,8 +237,8 @@ pub enum WriteError {
         /// The value.
         value: String,
     },
-    /// A property that readers take for an energy or a force, and that is none.
-    #[error("property {name:?} has to be an energy or a force with its unit")]
+    /// A property that readers would take to be of another kind or unit, since its name tells these.
+    #[error("property {name:?} is not of the kind and unit that its name tells")]
     Unit {
         /// The property.
         name: String,

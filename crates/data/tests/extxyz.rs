@@ -313,6 +313,17 @@ fn what_would_not_be_read_back_is_not_written() {
     assert!(matches!(name, WriteError::Name { .. }));
     let unit = refused(with("energy", Value::Numbers(vec![1.0])));
     assert!(matches!(unit, WriteError::Unit { .. }));
+    let dipole = |unit, numbers| {
+        let mut structure = with("dipole", Value::Numbers(numbers));
+        structure.properties[0].unit = unit;
+        written(&[structure])
+    };
+    assert!(dipole(Some(Unit::ChargeAngstrom), vec![1.0, 2.0, 3.0]).is_ok());
+    // It would be read back as e A.
+    let debye = dipole(Some(Unit::Debye), vec![1.0, 2.0, 3.0]);
+    assert!(matches!(debye, Err(WriteError::Unit { .. })));
+    let short = dipole(Some(Unit::ChargeAngstrom), vec![1.0]);
+    assert!(matches!(short, Err(WriteError::Value { .. })));
     let unknown = Structure {
         species: vec![0],
         positions: vec![[0.0; 3]],

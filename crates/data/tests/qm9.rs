@@ -254,7 +254,7 @@ fn a_damaged_cache_is_refused_or_gives_the_same() {
     let whole = std::fs::read(&path).unwrap();
     let mut rng = StdRng::seed_from_u64(25);
     let mut refused = 0;
-    for round in 0..3000 {
+    for round in 0..1000 {
         let mut bytes = whole.clone();
         let at = rng.random_range(0..bytes.len());
         match round % 4 {
@@ -270,7 +270,7 @@ fn a_damaged_cache_is_refused_or_gives_the_same() {
             Err(_) => refused += 1,
         }
     }
-    assert!(refused > 2000, "{refused} refused");
+    assert!(refused > 700, "{refused} refused");
 }
 
 /// The sample of `../shared/data`; none, and a word about it, where the data are not there.

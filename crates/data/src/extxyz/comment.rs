@@ -2,9 +2,9 @@
 
 use steerable_graph::{Cell, Periodicity};
 
-use super::{COMMENT, conventional_unit};
+use super::{COMMENT, conventional_count, conventional_unit};
 use crate::lines::{finite, invalid};
-use crate::{EnergyUnit, LineFault, Property, Unit, Value};
+use crate::{EnergyUnit, LineFault, Property, Value};
 
 /// What the line says.
 #[derive(Debug, PartialEq)]
@@ -200,13 +200,7 @@ pub(super) fn reads_as_numbers(text: &str) -> bool {
 fn property(key: &str, value: RawValue, energy: EnergyUnit) -> Result<Property, LineFault> {
     let unit = conventional_unit(key, energy);
     let numbers = value.numbers();
-    let expected = match unit {
-        Some(Unit::Energy(_)) => Some((1, "energy")),
-        Some(Unit::ChargeAngstrom) => Some((3, "dipole")),
-        Some(Unit::ElementaryCharge) => Some((1, "charge")),
-        _ => None,
-    };
-    let value = match (numbers, expected) {
+    let value = match (numbers, conventional_count(unit)) {
         (None, Some((_, field))) => return Err(invalid(&value.text, field)),
         (Some(numbers), Some((expected, _))) if numbers.len() != expected => {
             let found = numbers.len();

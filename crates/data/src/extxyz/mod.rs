@@ -55,6 +55,16 @@ fn conventional_unit(name: &str, energy: EnergyUnit) -> Option<Unit> {
     }
 }
 
+/// How many numbers a property of a whole of that unit has, and what it is.
+fn conventional_count(unit: Option<Unit>) -> Option<(usize, &'static str)> {
+    match unit {
+        Some(Unit::Energy(_)) => Some((1, "energy")),
+        Some(Unit::ChargeAngstrom) => Some((3, "dipole")),
+        Some(Unit::ElementaryCharge) => Some((1, "charge")),
+        _ => None,
+    }
+}
+
 /// The unit that convention gives a property of atoms.
 fn conventional_atom_unit(name: &str, energy: EnergyUnit) -> Option<Unit> {
     match name {

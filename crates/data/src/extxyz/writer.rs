@@ -6,7 +6,7 @@ use std::io::Write;
 use steerable_graph::Periodicity;
 
 use super::comment::reads_as_numbers;
-use super::{conventional_atom_unit, conventional_unit};
+use super::{conventional_atom_unit, conventional_count, conventional_unit};
 use crate::{
     AtomProperty, AtomValues, EnergyUnit, Property, Structure, Unit, Value, WriteError, element,
 };
@@ -14,7 +14,8 @@ use crate::{
 /// Writes structures as frames that [`super::open`] reads back to the last bit.
 ///
 /// Energies and forces under the names that convention knows are told in eV and eV/A whatever their
-/// unit is; units of other properties are not in the file. Nor are bonds.
+/// unit is; dipole moments and charges under such names have to be in e A and e. Units of other properties are
+/// not in the file. Nor are bonds.
 pub struct Writer<W: Write> {
     target: W,
 }
@@ -126,6 +127,7 @@ fn column(property: &AtomProperty, atoms: usize) -> Result<ColumnStyle, WriteErr
             (own != wanted).then(|| own.factor_to(wanted))
         }
         (Some(Unit::Force(_)), _) => return Err(bad_unit(name)),
+        (Some(wanted), Some(own)) if own != wanted => return Err(bad_unit(name)),
         _ => None,
     };
     Ok(ColumnStyle { letter, factor })
@@ -142,6 +144,7 @@ fn value_text(property: &Property) -> Result<String, WriteError> {
             (own != wanted).then(|| own.factor_to(wanted))
         }
         (Some(Unit::Energy(_)), _) => return Err(bad_unit(name)),
+        (Some(wanted), Some(own)) if own != wanted => return Err(bad_unit(name)),
         _ => None,
     };
     let refused = |value: String| WriteError::Value {
@@ -151,9 +154,13 @@ fn value_text(property: &Property) -> Result<String, WriteError> {
     match &property.value {
         Value::Numbers(numbers) => {
             let scaled = numbers.iter().map(|x| factor.map_or(*x, |f| x * f));
-            let finite = scaled.clone().all(f64::is_finite) && !numbers.is_empty();
+            let is_read = match conventional_count(convention) {
+                Some((count, _)) => numbers.len() == count,
+                None => !numbers.is_empty(),
+            };
+            let is_sound = is_read && scaled.clone().all(f64::is_finite);
             let text = joined(scaled);
-            match (finite, numbers.len()) {
+            match (is_sound, numbers.len()) {
                 (false, _) => Err(refused(text)),
                 (true, 1) => Ok(text),
                 (true, _) => Ok(format!("\"{text}\"")),

@@ -57,10 +57,12 @@ impl Mesh {
             let triangles = self.triangles.len();
             return Err(NoSurface { triangles, area });
         }
+        // The last triangle with an area.
+        let last = sums.partition_point(|&sum| sum < area);
         let mut point = || {
             let at = rng.random::<f64>() * area;
             // Of triangles without area the sums are equal, and the first is taken: it has some.
-            let triangle = sums.partition_point(|&sum| sum <= at).min(sums.len() - 1);
+            let triangle = sums.partition_point(|&sum| sum <= at).min(last);
             let [a, b, c] = self.corners(self.triangles[triangle]);
             let (mut u, mut v) = (rng.random::<f64>(), rng.random::<f64>());
             if u + v > 1.0 {

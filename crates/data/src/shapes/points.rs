@@ -60,10 +60,16 @@ pub fn normalized(points: &[[f64; 3]]) -> Vec<[f64; 3]> {
         .iter()
         .map(|point| std::array::from_fn(|k| point[k] - mean[k]));
     let mut centred: Vec<[f64; 3]> = centred.collect();
-    let norms = centred
+    let largest = centred
         .iter()
-        .map(|[x, y, z]| (x * x + y * y + z * z).sqrt());
-    let radius = norms.fold(0.0, f64::max);
+        .flatten()
+        .fold(0.0, |m: f64, x| m.max(x.abs()));
+    // Squares of what is at most 1 are neither too large nor all too small.
+    let norms = centred.iter().map(|point| {
+        let [x, y, z] = point.map(|x| x / largest);
+        (x * x + y * y + z * z).sqrt()
+    });
+    let radius = largest * norms.fold(0.0, f64::max);
     if radius > 0.0 {
         for point in &mut centred {
             *point = point.map(|x| x / radius);
@@ -95,6 +101,10 @@ mod tests {
         let norms = cloud.iter().map(|p| (p[0] * p[0] + p[1] * p[1]).sqrt());
         assert!((norms.fold(0.0, f64::max) - 1.0_f64).abs() < 1e-15);
         assert_eq!(normalized(&[[5.0; 3]; 2]), [[0.0; 3]; 2]);
+        for scale in [1e-200, 1e200] {
+            let cloud = normalized(&[[0.0; 3], [2.0 * scale, 0.0, 0.0]]);
+            assert_eq!(cloud, [[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]);
+        }
         assert!(normalized(&[]).is_empty());
     }
 }
