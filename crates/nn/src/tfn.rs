@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Device;
 use steerable_harmonics::Normalization;
-use steerable_harmonics::plan::PathNormalization;
+use steerable_harmonics::plan::{PathNormalization, Weighting};
 use steerable_irreps::Irreps;
 use steerable_radial::{Envelope, RadialBasis, RadialBasisConfig};
 
@@ -14,9 +14,9 @@ use crate::convolution::{
 use crate::edges::HarmonicsOptions;
 use crate::error::{BuildError, expect_built, same_group};
 use crate::gate::{Gate, GateConfig};
-use crate::linear::expect_irreps;
+use crate::linear::{SteerableLinear, SteerableLinearConfig, expect_irreps};
 use crate::norm::{NormNonlinearity, NormNonlinearityConfig, NormTransform};
-use crate::{Cloud, Features};
+use crate::{Cloud, Edges, Features};
 
 /// What stands between two convolutions.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -53,6 +53,10 @@ pub struct TensorFieldNetworkConfig {
     /// The radial networks.
     #[config(default = "RadialOptions::new()")]
     pub radial: RadialOptions,
+    /// Full radial weights, or channel-wise ones with a linear map behind them that mixes channels and paths
+    /// (NequIP, MACE): fewer weights for each edge.
+    #[config(default = "Weighting::Full")]
+    pub weighting: Weighting,
     /// Normalization of the harmonics.
     #[config(default = "Normalization::Component")]
     pub harmonics: Normalization,
@@ -62,6 +66,10 @@ pub struct TensorFieldNetworkConfig {
     /// How a layer gathers its messages.
     #[config(default = "Aggregation::Mean")]
     pub aggregation: Aggregation,
+    /// With channel-wise weights: what the gathered messages are multiplied with. For sums, one over the root of
+    /// the usual number of neighbours keeps features of order one.
+    #[config(default = 1.0)]
+    pub message_scale: f64,
     /// What stands between two convolutions.
     #[config(default = "Nonlinearity::Gate")]
     pub nonlinearity: Nonlinearity,
@@ -75,6 +83,8 @@ pub struct TensorFieldNetworkConfig {
 pub struct TensorFieldNetwork {
     /// The convolutions; the last one gives the output.
     pub convolutions: Vec<Convolution>,
+    /// Behind channel-wise convolutions, one each: mixes the channels of all paths and a node's own features.
+    pub mixes: Vec<SteerableLinear>,
     /// One behind each convolution but the last, or none.
     pub norms: Vec<NormNonlinearity>,
     /// One behind each convolution but the last, or none.
@@ -84,6 +94,7 @@ pub struct TensorFieldNetwork {
     #[module(skip)]
     irreps_in: Irreps,
     num_edge_scalars: usize,
+    message_scale: f64,
     #[module(skip)]
     harmonics: HarmonicsOptions,
 }
@@ -109,22 +120,31 @@ impl TensorFieldNetworkConfig {
         let gate = self.gate(device).map_err(|error| error.within(LAYER))?;
         let before = gate.as_ref().map_or(&self.irreps_hidden, Gate::irreps_in);
         let after = gate.as_ref().map_or(&self.irreps_hidden, Gate::irreps_out);
+        let mut mixes = Vec::new();
         let mut irreps_in = &self.irreps_in;
         for index in 0..=self.num_layers {
             let last = index == self.num_layers;
             let irreps_out = if last { &self.irreps_out } else { before };
+            let place = format!("{LAYER}.convolutions[{index}]");
+            let told = |error: BuildError| error.within(&place);
             let config =
                 ConvolutionConfig::new(irreps_in.clone(), irreps_out.clone(), num_invariants)
+                    .with_weighting(self.weighting)
                     .with_radial(self.radial.clone())
                     .with_path_normalization(self.path_normalization)
                     .with_aggregation(self.aggregation)
-                    .with_self_interaction(SelfInteraction::PerNode);
-            let place = format!("{LAYER}.convolutions[{index}]");
-            convolutions.push(
-                config
-                    .try_init(device)
-                    .map_err(|error| error.within(&place))?,
-            );
+                    .with_self_interaction(match self.weighting {
+                        Weighting::Full => SelfInteraction::PerNode,
+                        Weighting::ChannelWise => SelfInteraction::None,
+                    });
+            let convolution = config.try_init(device).map_err(told)?;
+            if self.weighting == Weighting::ChannelWise {
+                let joined = convolution.irreps_out().concat(irreps_in);
+                let joined = joined.expect("the groups are the same");
+                let mix = SteerableLinearConfig::new(joined, irreps_out.clone());
+                mixes.push(mix.try_init(device).map_err(told)?);
+            }
+            convolutions.push(convolution);
             irreps_in = after;
         }
         let l_max = convolutions
@@ -134,6 +154,7 @@ impl TensorFieldNetworkConfig {
             .unwrap_or(0);
         Ok(TensorFieldNetwork {
             convolutions,
+            mixes,
             norms: (0..self.num_layers)
                 .filter_map(|_| self.norm(device))
                 .collect(),
@@ -141,6 +162,7 @@ impl TensorFieldNetworkConfig {
             radial_basis,
             irreps_in: self.irreps_in.clone(),
             num_edge_scalars: self.num_edge_scalars,
+            message_scale: self.message_scale,
             harmonics: HarmonicsOptions {
                 l_max,
                 normalization: self.harmonics,
@@ -188,10 +210,11 @@ impl TensorFieldNetwork {
 
     /// Irreps of the output features.
     pub fn irreps_out(&self) -> &Irreps {
-        self.convolutions
-            .last()
-            .expect("there is always an output convolution")
-            .irreps_out()
+        match (self.mixes.last(), self.convolutions.last()) {
+            (Some(mix), _) => mix.irreps_out(),
+            (None, Some(convolution)) => convolution.irreps_out(),
+            (None, None) => unreachable!("there is always an output convolution"),
+        }
     }
 
     /// Applies the model.
@@ -215,7 +238,7 @@ impl TensorFieldNetwork {
         );
         let mut features = features.clone();
         for (index, convolution) in self.convolutions.iter().enumerate() {
-            features = convolution.forward(&features, &edges);
+            features = self.layer(index, convolution, &features, &edges);
             if let Some(norm) = self.norms.get(index) {
                 features = norm.forward(&features);
             }
@@ -224,5 +247,23 @@ impl TensorFieldNetwork {
             }
         }
         features
+    }
+
+    fn layer(
+        &self,
+        index: usize,
+        convolution: &Convolution,
+        features: &Features,
+        edges: &Edges,
+    ) -> Features {
+        let messages = convolution.forward(features, edges);
+        match self.mixes.get(index) {
+            Some(mix) => {
+                let scaled = messages.packed() * self.message_scale;
+                let messages = Features::new(messages.irreps().clone(), scaled);
+                mix.forward_joined(&messages, features)
+            }
+            None => messages,
+        }
     }
 }

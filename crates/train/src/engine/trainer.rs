@@ -1,0 +1,358 @@
+//! The loop.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Device;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+use steerable_data::{Batch, Loader, shuffled};
+use steerable_irreps::Rotation;
+
+use super::{EpochReport, Observer, StepReport, TrainError, TrainingConfig, rotation_error};
+use crate::checkpoint::{Checkpoint, CheckpointFolder, Group, Header, ModelDescription};
+use crate::tasks::{Errors, Task};
+use crate::{AdamConfig, Ema, clip_global_norm};
+
+/// What to train on.
+pub struct TrainingData {
+    /// Items to learn from.
+    pub train: Loader,
+    /// Items to choose the best epoch by.
+    pub validation: Loader,
+}
+
+/// How a sitting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All epochs are done, or the minutes, or the patience.
+    Finished,
+    /// It was asked to stop. Everything is saved: a resumed training goes on with the next step.
+    Stopped,
+}
+
+/// A training that can be stopped after any step and resumed as if it had not been.
+///
+/// Each epoch goes through the items in an order that seed and epoch decide; the model, its moving average,
+/// the moments of Adam and the place in the epoch are in every checkpoint. So a resumed training takes the same
+/// steps to the last bit, on the same number of threads, unless its end is set in minutes.
+pub struct Trainer<T: Task> {
+    task: T,
+    config: TrainingConfig,
+    device: Device,
+    model: T::Model,
+    ema: Ema<T::Model>,
+    optimizer: ModuleOptimizer,
+    description: ModelDescription,
+    folder: CheckpointFolder,
+    progress: Progress,
+}
+
+/// How far a training is: the `training` of a checkpoint's header.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Progress {
+    /// Epochs that are done.
+    epochs: usize,
+    /// Items of the next epoch that are done.
+    items: usize,
+    step: u64,
+    seconds: f64,
+    best: Option<f64>,
+    epochs_since_best: usize,
+    /// Sum over the next epoch's items that are done.
+    loss_sum: f64,
+}
+
+/// Whether an epoch came to its end.
+enum EpochEnd {
+    Complete,
+    OutOfTime,
+    Asked,
+}
+
+impl<T: Task> Trainer<T> {
+    /// A training from the start. `model` is on `device`, which is one without autodiff.
+    ///
+    /// # Errors
+    /// When a value of the configuration is not allowed, or the folder cannot be made.
+    pub fn new(
+        task: T,
+        model: T::Model,
+        description: ModelDescription,
+        config: TrainingConfig,
+        (directory, device): (PathBuf, &Device),
+    ) -> Result<Self, TrainError> {
+        config.check()?;
+        let folder = CheckpointFolder::create(directory, config.keep_checkpoints)?;
+        let adam = AdamConfig::new().with_weight_decay(config.weight_decay as f32);
+        let model = model.train();
+        Ok(Self {
+            task,
+            ema: Ema::new(&model, config.ema_decay),
+            optimizer: adam.init(),
+            model,
+            description,
+            folder,
+            progress: Progress::default(),
+            config,
+            device: device.clone(),
+        })
+    }
+
+    /// Goes on from the last complete checkpoint of the folder, if there is one. Returns the step it goes on
+    /// from, and what is wrong with later checkpoints.
+    ///
+    /// # Errors
+    /// When the last complete checkpoint is of another model.
+    pub fn resume(&mut self) -> Result<Option<(u64, Vec<String>)>, TrainError> {
+        let Some(last) = self.folder.last_complete()? else {
+            return Ok(None);
+        };
+        let checkpoint = last.checkpoint;
+        let progress = serde_json::from_value(checkpoint.header.training.clone());
+        self.progress = progress.map_err(|error| TrainError::State {
+            file: checkpoint.file().display().to_string(),
+            reason: error.to_string(),
+        })?;
+        self.model = checkpoint.apply(Group::Model, self.model.clone())?;
+        let average = checkpoint.apply(Group::Ema, self.ema.average().clone())?;
+        self.ema = Ema::from_average(average, self.config.ema_decay);
+        self.optimizer = checkpoint.apply_optimizer(self.optimizer.clone(), &self.model)?;
+        Ok(Some((self.progress.step, last.skipped)))
+    }
+
+    /// Trains until the end, or until `stop` is set, which is looked at between steps.
+    ///
+    /// # Errors
+    /// When data or checkpoints fail, or the loss is no longer finite.
+    pub fn run(
+        &mut self,
+        data: &TrainingData,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        for (loader, purpose) in [(&data.train, "train"), (&data.validation, "validate")] {
+            if loader.sizes().is_empty() {
+                return Err(TrainError::NoItems { purpose });
+            }
+        }
+        while !self.is_finished() {
+            match self.epoch(data, observer, stop)? {
+                EpochEnd::Complete | EpochEnd::OutOfTime => {}
+                EpochEnd::Asked => {
+                    self.save_within_epoch()?;
+                    return Ok(Outcome::Stopped);
+                }
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// The model of the best epoch, with averaged parameters and without autodiff.
+    ///
+    /// # Errors
+    /// When no epoch was validated, or its checkpoint cannot be read.
+    pub fn best(&self) -> Result<T::Model, TrainError> {
+        let average = self.ema.average().clone();
+        match self.folder.best()? {
+            Some(file) => Ok(Checkpoint::load(&file)?.apply(Group::Ema, average)?),
+            None => Ok(average),
+        }
+    }
+
+    /// Steps so far.
+    pub fn step(&self) -> u64 {
+        self.progress.step
+    }
+
+    /// The model as the last step left it.
+    pub fn model(&self) -> &T::Model {
+        &self.model
+    }
+
+    /// The task.
+    pub fn task(&self) -> &T {
+        &self.task
+    }
+
+    fn is_finished(&self) -> bool {
+        let progress = &self.progress;
+        let impatient = |patience| progress.epochs_since_best >= patience;
+        progress.epochs >= self.config.epochs
+            || self.is_out_of_time(0.0)
+            || self.config.patience.is_some_and(impatient)
+    }
+
+    fn is_out_of_time(&self, more: f64) -> bool {
+        let seconds = self.progress.seconds + more;
+        let limit = self.config.max_minutes.map(|minutes| 60.0 * minutes);
+        limit.is_some_and(|limit| seconds >= limit)
+    }
+
+    /// How much of the training is behind, 0 to 1.
+    fn done(&self, items_of_epoch: usize, seconds: f64) -> f64 {
+        let epochs = self.progress.epochs as f64;
+        let part = self.progress.items as f64 / items_of_epoch as f64;
+        let by_epochs = (epochs + part) / self.config.epochs as f64;
+        let by_time = self.config.max_minutes.map(|m| seconds / (60.0 * m));
+        by_time.unwrap_or(0.0).max(by_epochs)
+    }
+
+    /// What is left of an epoch, then its validation.
+    fn epoch(
+        &mut self,
+        data: &TrainingData,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<EpochEnd, TrainError> {
+        let items = data.train.sizes().len();
+        let seed = self.config.seed.wrapping_add(self.progress.epochs as u64);
+        let order = shuffled(items, seed);
+        let (start, seconds_before) = (Instant::now(), self.progress.seconds);
+        let first = self.progress.items;
+        let pause = Duration::from_secs_f64(60.0 * self.config.checkpoint_minutes);
+        let mut saved = Instant::now();
+        let mut learning_rate = 0.0;
+        let mut end = EpochEnd::Complete;
+        for batch in data.train.batches(&order[first..], seed)? {
+            let seconds = seconds_before + start.elapsed().as_secs_f64();
+            self.progress.seconds = seconds;
+            if stop.load(Ordering::Relaxed) {
+                return Ok(EpochEnd::Asked);
+            }
+            if self.is_out_of_time(0.0) {
+                end = EpochEnd::OutOfTime;
+                break;
+            }
+            if saved.elapsed() >= pause {
+                self.save_within_epoch()?;
+                saved = Instant::now();
+            }
+            let progress = self.done(items, seconds);
+            let report = self.train_on(&batch?, progress)?;
+            learning_rate = report.learning_rate;
+            observer.step(&StepReport { items, ..report });
+        }
+        self.progress.seconds = seconds_before + start.elapsed().as_secs_f64();
+        let done = (self.progress.items - first) as f64;
+        let report = self.validate(data, learning_rate, done / start.elapsed().as_secs_f64())?;
+        self.save(report.validation.score())?;
+        observer.epoch(&report);
+        Ok(end)
+    }
+
+    fn train_on(&mut self, batch: &Batch, progress: f64) -> Result<StepReport, TrainError> {
+        let autodiff = self.device.clone().autodiff();
+        let learned = self.task.learn(&self.model, batch, &autodiff)?;
+        let max = self.config.max_gradient_norm;
+        let (gradients, norm) = clip_global_norm(&self.model, learned.gradients, max);
+        let step = self.progress.step;
+        if !(learned.loss.is_finite() && norm.is_finite()) {
+            return Err(TrainError::Diverged {
+                step,
+                loss: learned.loss,
+                norm,
+            });
+        }
+        let learning_rate = self.config.schedule.rate(step, progress);
+        self.model = self
+            .optimizer
+            .step(learning_rate, self.model.clone(), gradients);
+        self.progress.step = step + 1;
+        self.ema.update(&self.model, step + 1);
+        self.progress.items += batch.items.len();
+        self.progress.loss_sum += learned.loss * batch.items.len() as f64;
+        Ok(StepReport {
+            epoch: self.progress.epochs + 1,
+            step: step + 1,
+            items_done: self.progress.items,
+            items: 0,
+            loss: learned.loss,
+            gradient_norm: norm,
+            learning_rate,
+            progress,
+        })
+    }
+
+    /// Validates with the averaged parameters and counts the epoch as done.
+    fn validate(
+        &mut self,
+        data: &TrainingData,
+        learning_rate: f64,
+        items_per_second: f64,
+    ) -> Result<EpochReport, TrainError> {
+        let average = self.ema.average();
+        let validation = evaluate(&self.task, average, &data.validation, &self.device)?;
+        let rotation = Rotation::random(&mut StdRng::seed_from_u64(self.config.seed));
+        let first = data.validation.batches(&[0], 0)?.next();
+        let rotation_error = match first {
+            Some(batch) => rotation_error(&self.task, average, &batch?, &rotation, &self.device)?,
+            None => 0.0,
+        };
+        let progress = &mut self.progress;
+        let score = validation.score().unwrap_or(f64::INFINITY);
+        let is_best = progress.best.is_none_or(|best| score < best);
+        match is_best {
+            true => (progress.best, progress.epochs_since_best) = (Some(score), 0),
+            false => progress.epochs_since_best += 1,
+        }
+        let train_loss = progress.loss_sum / progress.items.max(1) as f64;
+        progress.epochs += 1;
+        (progress.items, progress.loss_sum) = (0, 0.0);
+        Ok(EpochReport {
+            epoch: progress.epochs,
+            step: progress.step,
+            seconds: progress.seconds,
+            learning_rate,
+            items_per_second,
+            train_loss,
+            validation,
+            rotation_error,
+            is_best,
+        })
+    }
+
+    /// Saves what no epoch's checkpoint holds yet. (Before the first step of an epoch that checkpoint is of the
+    /// same step, and has a score.)
+    fn save_within_epoch(&self) -> Result<(), TrainError> {
+        match self.progress.items {
+            0 => Ok(()),
+            _ => self.save(None),
+        }
+    }
+
+    fn save(&self, score: Option<f64>) -> Result<(), TrainError> {
+        let mut header = Header::new(self.description.clone());
+        header.step = self.progress.step;
+        header.score = score;
+        header.training = serde_json::to_value(&self.progress).expect("numbers");
+        let mut checkpoint = Checkpoint::new(header);
+        checkpoint.insert_module(Group::Model, &self.model);
+        checkpoint.insert_module(Group::Ema, self.ema.average());
+        checkpoint.insert_optimizer(&self.optimizer, &self.model)?;
+        self.folder.save(&checkpoint)?;
+        Ok(())
+    }
+}
+
+/// Errors of a model without autodiff on all items of a loader.
+///
+/// # Errors
+/// When a batch cannot be made or taken.
+pub fn evaluate<T: Task>(
+    task: &T,
+    model: &T::Model,
+    loader: &Loader,
+    device: &Device,
+) -> Result<Errors, TrainError> {
+    let order: Vec<usize> = (0..loader.sizes().len()).collect();
+    let mut errors = Errors::default();
+    for batch in loader.batches(&order, 0)? {
+        errors.add(&task.predict(model, &batch?, device)?);
+    }
+    Ok(errors)
+}
