@@ -55,9 +55,16 @@ pub struct Cli {
     /// any share up to the largest.
     #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [0.0, 2.0])]
     pub wrong: Vec<f64>,
+    /// Pieces of chains in a step, each on a thread of its own.
+    #[arg(long, default_value_t = 2, value_parser = positive)]
+    pub batch: usize,
     /// Residues of the pieces that are trained on; chains are tested whole.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 96)]
     pub crop: usize,
+    /// Residues of the pieces that a trunk is trained on, whose cost is quadratic in them: half of the
+    /// time two pieces of half this length.
+    #[arg(long, default_value_t = 64)]
+    pub pair_crop: usize,
     /// How often a model runs on its own output; in training a random number up to this.
     #[arg(long, default_value_t = 3)]
     pub passes: usize,
@@ -73,6 +80,13 @@ pub struct Cli {
     /// End with one line of JSON for each task.
     #[arg(long)]
     pub json: bool,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a number of at least 1 is wanted".into()),
+        Ok(number) => Ok(number),
+    }
 }
 
 impl Cli {

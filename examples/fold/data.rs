@@ -81,25 +81,47 @@ impl Target {
 
     /// At most `len` residues that follow each other, from a random place on.
     pub fn piece(&self, len: usize, rng: &mut impl Rng) -> Self {
-        let all = self.len();
-        let first = rng.random_range(0..=all.saturating_sub(len));
-        let rows = first..(first + len).min(all);
-        let bonded = rows.clone().map(|i| self.backbone.is_bonded_to_previous(i));
+        let first = rng.random_range(0..=self.len().saturating_sub(len));
+        self.rows((first..(first + len).min(self.len())).collect())
+    }
+
+    /// Two pieces of half of `len` residues each from random places, or all residues where there are not
+    /// more: pairs that are far apart along the chain, and in space as far as in a long chain.
+    pub fn two_pieces(&self, len: usize, rng: &mut impl Rng) -> Self {
+        let half = len / 2;
+        let Some(slack) = self.len().checked_sub(2 * half) else {
+            return self.clone();
+        };
+        let mut places = [0, 1].map(|_| rng.random_range(0..=slack));
+        places.sort_unstable();
+        let [first, second] = [places[0], places[1] + half];
+        let rows = (first..first + half).chain(second..second + half);
+        self.rows(rows.collect())
+    }
+
+    /// These residues, in ascending order.
+    fn rows(&self, rows: Vec<usize>) -> Self {
+        let bonded = rows.iter().enumerate().map(|(k, &row)| {
+            let follows = k > 0 && rows[k - 1] + 1 == row;
+            follows && self.backbone.is_bonded_to_previous(row)
+        });
+        let bonded: Vec<bool> = bonded.collect();
+        let atoms = rows.iter().map(|&row| self.backbone.residues()[row]);
+        let residues = rows.iter().map(|&row| self.chain.residues[row].clone());
+        let amino_acids = rows.iter().map(|&row| self.sequence.amino_acids[row]);
+        let index = rows.iter().map(|&row| self.sequence.residue_index[row]);
         Self {
             name: self.name.clone(),
-            backbone: Backbone::new(
-                self.backbone.residues()[rows.clone()].to_vec(),
-                bonded.collect(),
-            ),
             chain: Chain {
                 id: self.chain.id.clone(),
-                residues: self.chain.residues[rows.clone()].to_vec(),
+                residues: residues.collect(),
             },
             sequence: ResidueSequence {
-                amino_acids: self.sequence.amino_acids[rows.clone()].to_vec(),
-                residue_index: self.sequence.residue_index[rows.clone()].to_vec(),
+                amino_acids: amino_acids.collect(),
+                residue_index: index.collect(),
             },
-            frames: self.frames[rows].to_vec(),
+            backbone: Backbone::new(atoms.collect(), bonded),
+            frames: rows.iter().map(|&row| self.frames[row]).collect(),
         }
     }
 

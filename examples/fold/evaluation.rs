@@ -121,7 +121,7 @@ fn refine(
         Task::Distogram(corruption) => {
             let observed = observe(model, target, corruption, &mut rng)?;
             (
-                mds_alone(&observed)?,
+                mds_alone(target, &observed)?,
                 model.fold(&target.sequence, &observed)?,
             )
         }

@@ -107,8 +107,8 @@ pub fn observe(
 ///
 /// # Errors
 /// [`ChainError`]: distances that give no coordinates.
-pub fn mds_alone(observed: &ObservedDistances) -> Result<Vec<Frame>, ChainError> {
-    let known = observed.known_distances()?;
+pub fn mds_alone(target: &Target, observed: &ObservedDistances) -> Result<Vec<Frame>, ChainError> {
+    let known = observed.known_distances(&target.sequence.residue_index)?;
     let trace = embed(&known, SmacofConfig::default())?.points;
     let backbone = backbone_of_ca(&trace).map_err(FoldingError::from)?;
     let frames = backbone.residues().iter().map(Frame::of_residue);

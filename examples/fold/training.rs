@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use steerable_protein::folding::{FoldingModel, MODEL_KIND};
 use steerable_protein::structure::{
@@ -28,7 +29,7 @@ use super::evaluation::{Score, residue_lddt};
 use super::start::{observe, perturb, perturb_torsions};
 
 /// Parts of the loss beside the structure's.
-const CONFIDENCE_WEIGHT: f64 = 0.05;
+const CONFIDENCE_WEIGHT: f64 = 0.2;
 const TORSION_WEIGHT: f64 = 0.05;
 const DISTOGRAM_WEIGHT: f64 = 0.5;
 
@@ -111,7 +112,7 @@ fn loss(
                 max_steps: MDS_STEPS,
                 ..SmacofConfig::default()
             };
-            let frames = model.start_from(&read, refinement)?;
+            let frames = model.start_from(sequence, &read, refinement)?;
             let truth = ca(&target.frames);
             let bins = truth.iter().flat_map(|x| {
                 let bins = observed.bins();
@@ -135,6 +136,42 @@ fn loss(
         Some(distogram) => structure + distogram,
         None => structure,
     })
+}
+
+/// The mean loss of a batch of pieces of chains and its gradients. Every piece has a tape and a thread of
+/// its own: the operations on one piece are too small for several threads.
+fn gradients(
+    model: &FoldingModel,
+    kind: ModelKind,
+    targets: &[Target],
+    cli: &Cli,
+    step: usize,
+) -> Result<(f64, GradientsParams), FoldError> {
+    let without_tape = model.valid();
+    let share = (cli.batch as f64).recip();
+    let pieces = (0..cli.batch).into_par_iter().map(|place| {
+        let model = without_tape.clone().train();
+        let mut rng = generator(cli.seed, step * cli.batch + place);
+        let target = targets.choose(&mut rng).expect("there are chains");
+        let piece = match kind {
+            ModelKind::Denoise => target.piece(cli.crop, &mut rng),
+            ModelKind::Distogram if rng.random() => target.two_pieces(cli.pair_crop, &mut rng),
+            ModelKind::Distogram => target.piece(cli.pair_crop, &mut rng),
+        };
+        let loss = loss(&model, kind, &piece, cli, &mut rng);
+        let loss = loss.map_err(|error| error.of(&target.name))? * share;
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        Ok((value, gradients))
+    });
+    let mut sum = GradientsAccumulator::new();
+    let mut loss = 0.0;
+    // In the order of the pieces, whichever thread was first.
+    for piece in pieces.collect::<Result<Vec<_>, FoldError>>()? {
+        loss += piece.0;
+        sum.accumulate(model, piece.1);
+    }
+    Ok((loss, sum.grads()))
 }
 
 /// Trains until the steps are over or, where none are given, the minutes; writes the checkpoint every
@@ -176,14 +213,9 @@ pub fn train(
         if progress >= 1.0 || cli.steps == Some(0) {
             break;
         }
-        let mut rng = generator(cli.seed, done.steps);
-        let target = targets.choose(&mut rng).expect("there are chains");
-        let piece = target.piece(cli.crop, &mut rng);
-        let loss = loss(&model, kind, &piece, cli, &mut rng);
-        let loss = loss.map_err(|error| error.of(&target.name))?;
-        sum += f64::from(loss.clone().into_scalar::<f32>());
+        let (loss, gradients) = gradients(&model, kind, targets, cli, done.steps)?;
+        sum += loss;
         count += 1;
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
         let warm = ((done.steps + 1) as f64 / 50.0).min(1.0);
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
         model = optimizer.step(cli.lr * warm * cosine.max(0.01), model, gradients);

@@ -9,9 +9,12 @@ use clap::Parser;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use steerable_examples::fold::cli::Cli;
-use steerable_examples::fold::noise::perturb;
+use steerable_examples::fold::data::{Target, read_folder};
 use steerable_examples::fold::run::run;
-use steerable_protein::{Frame, file};
+use steerable_examples::fold::split::Split;
+use steerable_examples::fold::start::perturb;
+use steerable_protein::{AminoAcid, Frame, file};
+use steerable_train::checkpoint::{Checkpoint, Header};
 
 /// A folder that is gone when the test is over.
 struct Folder(PathBuf);
@@ -33,53 +36,131 @@ impl Drop for Folder {
 /// Parameters are drawn from the device's generator, of which there is one.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-fn small_run(layer: &str, out: &Folder) -> Result<String, String> {
+/// Few steps on small pieces, and what `results.json` then says.
+fn small_run(flags: &[&str], out: &Folder) -> Result<serde_json::Value, String> {
     let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = out.0.to_str().expect("the folder's name is text");
-    let flags = ["fold", "--layer", layer, "--out", folder, "--steps", "3"];
-    let cli = Cli::parse_from(flags.into_iter().chain(["--noise", "2", "--crop", "40"]));
+    let always = [
+        "fold",
+        "--out",
+        folder,
+        "--steps",
+        "3",
+        "--noise",
+        "2",
+        "--torsion-noise",
+        "3",
+        "--wrong",
+        "2",
+        "--crop",
+        "40",
+        "--pair-crop",
+        "30",
+        "--passes",
+        "2",
+    ];
+    let cli = Cli::parse_from(always.iter().chain(flags));
     run(&cli).map_err(|error| error.to_string())?;
-    fs::read_to_string(out.0.join("results.json")).map_err(|error| error.to_string())
+    let text = fs::read_to_string(out.0.join("results.json"));
+    serde_json::from_str(&text.map_err(|error| error.to_string())?)
+        .map_err(|error| error.to_string())
 }
 
 #[test]
-fn a_small_run_writes_split_results_pictures_and_structures() {
+fn a_small_run_writes_split_checkpoints_results_pictures_and_structures() {
     for layer in ["transformer", "point-attention"] {
         let out = Folder::new(layer);
-        let results = small_run(layer, &out).expect("the run goes through");
-        let results: serde_json::Value = serde_json::from_str(&results).expect("JSON");
-        let task = &results[0];
-        assert_eq!(task["task"], "denoise-2A");
-        let before = task["rmsd_before"].as_f64().expect("a number");
-        assert!((1.5..2.5).contains(&before), "{before}");
-        assert!(task["rmsd_after"].as_f64().expect("a number").is_finite());
-
+        let results = small_run(&["--layer", layer], &out).expect("the run goes through");
         let split = fs::read_to_string(out.0.join("split.json")).expect("the split is saved");
         let split: serde_json::Value = serde_json::from_str(&split).expect("JSON");
-        for name in split["test"].as_array().expect("names") {
-            let name = name.as_str().expect("text");
-            let path = out.0.join("denoise-2A").join(format!("{name}.pdb"));
-            let refined = file::read(&path).expect("what was written can be read");
-            let [chain] = refined.chains.as_slice() else {
-                panic!("{name}: one chain");
-            };
-            for residue in &chain.residues {
-                let names: Vec<&str> = residue.atoms.iter().map(|a| a.name.as_str()).collect();
-                assert_eq!(names, ["N", "CA", "C"]);
-                assert!((0.0..=100.0).contains(&residue.atoms[0].b_factor));
+        let held_out = split["test"].as_array().expect("chains");
+        let tasks = [
+            "denoise-2A",
+            "denoise-torsions-3deg",
+            "fold-from-distogram-2pc-wrong",
+        ];
+        for (result, task) in results.as_array().expect("tasks").iter().zip(tasks) {
+            assert_eq!(result["task"], task);
+            assert!(result["rmsd_before"].as_f64().expect("a number") > 0.5);
+            assert!(result["rmsd_after"].as_f64().expect("a number").is_finite());
+            assert_eq!(
+                result["per_chain"].as_array().expect("chains").len(),
+                held_out.len()
+            );
+            for member in held_out {
+                let name = member["name"].as_str().expect("text");
+                written_as_others_read_it(&out.0.join(task).join(format!("{name}.pdb")));
             }
-            assert!(path.with_extension("svg").exists());
+        }
+        for model in ["denoise", "distogram"] {
+            let header = Header::read(&out.0.join(format!("{model}.safetensors")));
+            assert_eq!(header.expect("a checkpoint").step, 3);
         }
     }
+}
+
+fn written_as_others_read_it(path: &std::path::Path) {
+    let refined = file::read(path).expect("what was written can be read");
+    let [chain] = refined.chains.as_slice() else {
+        panic!("{}: one chain", path.display());
+    };
+    for residue in &chain.residues {
+        let mut names: Vec<&str> = residue.atoms.iter().map(|a| a.name.as_str()).collect();
+        names.sort_unstable();
+        let without_cb = [AminoAcid::Glycine, AminoAcid::Unknown].contains(&residue.amino_acid);
+        let wanted: &[&str] = if without_cb {
+            &["C", "CA", "N", "O"]
+        } else {
+            &["C", "CA", "CB", "N", "O"]
+        };
+        assert_eq!(names, wanted);
+        assert!((0.0..=100.0).contains(&residue.atoms[0].b_factor));
+    }
+    assert!(path.with_extension("svg").exists());
 }
 
 #[test]
 fn the_same_seed_gives_the_same_results() {
     let [first, second] = ["first", "second"].map(|name| {
         let out = Folder::new(name);
-        small_run("transformer", &out).expect("the run goes through")
+        small_run(&["--layer", "transformer"], &out).expect("the run goes through")
     });
     assert_eq!(first, second);
+}
+
+#[test]
+fn a_resumed_training_goes_on_from_its_checkpoint_and_refuses_another_model() {
+    let out = Folder::new("resumed");
+    let flags = ["--models", "denoise", "--layer", "point-attention"];
+    small_run(&flags, &out).expect("the run goes through");
+    let file = out.0.join("denoise.safetensors");
+    let first = Checkpoint::load(&file).expect("a checkpoint");
+    let more = [&flags[..], &["--resume", "--steps", "5"]].concat();
+    small_run(&more, &out).expect("the run goes through");
+    let second = Checkpoint::load(&file).expect("a checkpoint");
+    assert_eq!((first.header.step, second.header.step), (3, 5));
+    assert_eq!(first.header.model, second.header.model);
+    let other = ["--models", "denoise", "--layer", "transformer", "--resume"];
+    let error = small_run(&other, &out).expect_err("the layer is another");
+    assert!(error.contains("another model"), "{error}");
+}
+
+#[test]
+fn like_chains_are_not_on_both_sides_of_a_split() {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/proteins");
+    let chains = read_folder(&folder).expect("chains that ship with the project");
+    // Every chain twice: the copies are of one cluster.
+    let twice: Vec<_> = chains.iter().chain(&chains).cloned().collect();
+    for seed in 0..5 {
+        let split = Split::by_cluster(twice.clone(), seed).expect("several clusters");
+        assert_eq!(split.train.len() + split.test.len(), twice.len());
+        assert!(!split.test.is_empty());
+        for test in &split.test {
+            let same = |target: &Target| target.sequence == test.sequence;
+            assert!(!split.train.iter().any(same), "{}", test.name);
+        }
+    }
 }
 
 #[test]

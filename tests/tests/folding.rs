@@ -273,7 +273,7 @@ fn distances_alone_give_a_chain_with_the_hand_of_proteins() {
         let read = model
             .read_distances(&sequence(), &observed(&frames, 70))
             .expect("it has a trunk");
-        let start = model.start_from(&read, SmacofConfig::default());
+        let start = model.start_from(&sequence(), &read, SmacofConfig::default());
         ca(&start.expect("the chain holds together"))
     });
     // A mirror image has the same distances: what comes out is the protein both times.

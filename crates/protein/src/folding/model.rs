@@ -166,13 +166,14 @@ impl FoldingModel {
     /// [`FoldingError`]: distances that give no coordinates.
     pub fn start_from(
         &self,
+        sequence: &ResidueSequence,
         output: &TrunkOutput,
         refinement: SmacofConfig,
     ) -> Result<Vec<Frame>, FoldingError> {
         let bins = self.config.bins.bins()?;
         let [length, _, width] = output.distogram.dims();
         let probabilities = output.probabilities();
-        let known = distances_for_mds(&bins, length, |i, j| {
+        let known = distances_for_mds(&bins, &sequence.residue_index, |i, j| {
             let first = (i * length + j) * width;
             &probabilities[first..first + width]
         })?;
@@ -192,7 +193,7 @@ impl FoldingModel {
         observed: &ObservedDistances,
     ) -> Result<Refinement, FoldingError> {
         let read = self.read_distances(sequence, observed)?;
-        let start = self.start_from(&read, SmacofConfig::default())?;
+        let start = self.start_from(sequence, &read, SmacofConfig::default())?;
         self.refine(sequence, start, Some(&read.pairs), self.config.num_passes)
     }
 }

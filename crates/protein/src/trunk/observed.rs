@@ -108,24 +108,19 @@ impl ObservedDistances {
     }
 
     /// The distances that were observed, for [`embed`](crate::embed()): what can be done without a
-    /// network.
+    /// network. `residue_index` as for [`distances_for_mds`].
     ///
     /// # Errors
     /// As [`distances_for_mds`].
-    pub fn known_distances(&self) -> Result<KnownDistances, DistogramError> {
-        let mut probabilities = vec![0.0; self.bins.len()];
-        let unknown = {
-            let mut unknown = probabilities.clone();
-            unknown[self.bins.len() - 1] = 1.0;
-            unknown
+    pub fn known_distances(&self, residue_index: &[i32]) -> Result<KnownDistances, DistogramError> {
+        let certain = |bin: usize| -> Vec<f64> {
+            let bins = 0..self.bins.len();
+            bins.map(|b| f64::from(u8::from(b == bin))).collect()
         };
-        distances_for_mds(&self.bins, self.length, |i, j| match self.bin(i, j) {
-            None => unknown.clone(),
-            Some(bin) => {
-                probabilities.fill(0.0);
-                probabilities[bin] = 1.0;
-                probabilities.clone()
-            }
+        let table: Vec<Vec<f64>> = (0..self.bins.len()).map(certain).collect();
+        let beyond = self.bins.len() - 1;
+        distances_for_mds(&self.bins, residue_index, |i, j| {
+            &table[self.bin(i, j).unwrap_or(beyond)]
         })
     }
 }
@@ -133,26 +128,33 @@ impl ObservedDistances {
 /// How far CA atoms of neighbours along a chain are apart, in angstrom: with a trans peptide.
 const CA_CA: f64 = 3.8;
 
-/// The distances that a distogram of `length` residues tells, for [`embed`](crate::embed()): means,
-/// weighted by the reciprocals of their variances, of the pairs that lie below the last edge with a
-/// probability above a half. Residues that follow each other are 3.8 angstrom apart where the distogram
-/// does not say, so that the chain holds together. `probabilities(i, j)` is asked for i < j.
+/// The distances that a distogram tells, for [`embed`](crate::embed()): means, weighted by the reciprocals
+/// of their variances, of the pairs that lie below the last edge with a probability above a half.
+///
+/// So that the chain holds together, residues that follow each other are given a distance where the
+/// distogram does not say: 3.8 angstrom, or across a break the last edge with little weight.
+/// `residue_index` counts along the chain as [`residue_index`](crate::structure::residue_index) does;
+/// `probabilities(i, j)` is asked for i < j.
 ///
 /// # Errors
 /// [`DistogramError`]: probabilities that are none.
 pub fn distances_for_mds<P: AsRef<[f64]>>(
     bins: &DistanceBins,
-    length: usize,
-    mut probabilities: impl FnMut(usize, usize) -> P,
+    residue_index: &[i32],
+    probabilities: impl Fn(usize, usize) -> P,
 ) -> Result<KnownDistances, DistogramError> {
+    let length = residue_index.len();
+    let last_edge = bins.edges()[bins.edges().len() - 1];
     let mut pairs = Vec::new();
     for j in 0..length {
         for i in 0..j {
             let expected = bins.expected(probabilities(i, j).as_ref())?;
             if expected.beyond < 0.5 {
                 pairs.push((i, j, expected.mean, expected.spread.powi(-2)));
-            } else if j == i + 1 {
+            } else if j == i + 1 && residue_index[j] == residue_index[i] + 1 {
                 pairs.push((i, j, CA_CA, 1.0));
+            } else if j == i + 1 {
+                pairs.push((i, j, last_edge, last_edge.powi(-2)));
             }
         }
     }
