@@ -66,7 +66,7 @@ pub struct Cli {
     #[arg(long, default_value_t = 64)]
     pub pair_crop: usize,
     /// How often a model runs on its own output; in training a random number up to this.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 1)]
     pub passes: usize,
     /// Highest learning rate of Adam.
     #[arg(long, default_value_t = 2e-3)]

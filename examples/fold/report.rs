@@ -108,14 +108,70 @@ pub fn print_json(results: &[TaskResult]) {
     }
 }
 
-/// Writes all tasks, chain by chain, to `results.json`.
+/// Writes all tasks, chain by chain, to `results.json`, and as tables to `results.md`.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// When a file cannot be written.
 pub fn save(folder: &Path, results: &[TaskResult]) -> Result<(), FoldError> {
-    let text = serde_json::to_string_pretty(results).expect("they are numbers");
-    let file = folder.join("results.json");
-    Ok(fs::write(&file, text).map_err(FileError::on("write", &file))?)
+    let json = serde_json::to_string_pretty(results).expect("they are numbers");
+    for (name, text) in [("results.json", json), ("results.md", tables(results))] {
+        let file = folder.join(name);
+        fs::write(&file, text).map_err(FileError::on("write", &file))?;
+    }
+    Ok(())
+}
+
+/// One table of means and worst chains, and one for each task of its chains.
+fn tables(results: &[TaskResult]) -> String {
+    let mut text = String::from(
+        "| task | chains | CA-RMSD before | after | worst after | largest share left | lDDT before | after | worst \
+         | TM before | after | worst | r(predicted, true lDDT) | chi1 within 40 degrees (most common) |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    let or_none = |number: Option<f64>| number.map_or_else(|| "-".into(), |x| format!("{x:.2}"));
+    for TaskResult { summary: s, .. } in results {
+        text.push_str(&format!(
+            "| {} | {} | {:.2} | {:.2} | {:.2} | {:.0} % | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {} ({}) |\n",
+            s.task,
+            s.chains,
+            s.rmsd_before,
+            s.rmsd_after,
+            s.rmsd_after_worst,
+            100.0 * s.rmsd_left_worst,
+            s.lddt_before,
+            s.lddt_after,
+            s.lddt_after_worst,
+            s.tm_before,
+            s.tm_after,
+            s.tm_after_worst,
+            or_none(s.confidence_correlation),
+            or_none(s.chi1_within_40_degrees),
+            or_none(s.chi1_baseline),
+        ));
+    }
+    for result in results {
+        text.push_str(&format!(
+            "\n{}\n\n| chain | residues | CA-RMSD before | from the trunk | after | lDDT before | after \
+             | TM before | after |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+            result.summary.task
+        ));
+        for line in &result.per_chain {
+            let (before, after) = (line.before, line.after);
+            text.push_str(&format!(
+                "| {} | {} | {:.2} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |\n",
+                line.chain,
+                line.residues,
+                before.rmsd,
+                or_none(line.from_trunk.map(|trunk| trunk.rmsd)),
+                after.rmsd,
+                before.lddt,
+                after.lddt,
+                before.tm,
+                after.tm,
+            ));
+        }
+    }
+    text
 }
 
 /// The refined backbone with ideal N, CA, C, O and CB in each frame, and the predicted lDDT in per cent

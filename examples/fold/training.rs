@@ -92,7 +92,7 @@ fn loss(
 ) -> Result<Tensor<1>, ChainError> {
     let passes = rng.random_range(1..=cli.passes.max(1));
     let sequence = &target.sequence;
-    let (mut frames, pairs, distogram) = match kind {
+    let (start, pairs, distogram) = match kind {
         ModelKind::Denoise => {
             let [displacement, turn] = [&cli.noise, &cli.torsion_noise].map(|noise| largest(noise));
             let size: f64 = rng.random_range(0.25..=1.1);
@@ -122,7 +122,8 @@ fn loss(
             (frames, Some(read.pairs), Some(loss * DISTOGRAM_WEIGHT))
         }
     };
-    let start = Score::new(target, &frames)?;
+    let unit = Score::new(target, &start)?.rmsd.max(NEAREST_START);
+    let mut frames = start.clone();
     if passes > 1 {
         let pairs = pairs.clone().map(Tensor::inner);
         let without_tape = model.valid();
@@ -130,8 +131,8 @@ fn loss(
             .refine(sequence, frames, pairs.as_ref(), passes - 1)?
             .frames;
     }
-    let output = model.pass(sequence, &frames, pairs.as_ref())?;
-    let structure = structure_loss(target, output, start.rmsd.max(NEAREST_START))?;
+    let output = model.pass(sequence, &start, &frames, pairs.as_ref())?;
+    let structure = structure_loss(target, output, unit)?;
     Ok(match distogram {
         Some(distogram) => structure + distogram,
         None => structure,

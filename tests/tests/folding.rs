@@ -137,7 +137,7 @@ fn trained(mut model: FoldingModel) -> FoldingModel {
             .read_distances(&sequence(), &distances)
             .expect("it has a trunk");
         let output = model
-            .pass(&sequence(), &start, Some(&read.pairs))
+            .pass(&sequence(), &start, &start, Some(&read.pairs))
             .expect("positions are finite");
         let loss = displacement_loss(output.prediction(), &points).expect("finite")
             + frame_aligned_point_error(output.prediction(), &truth, FapeConfig::default())

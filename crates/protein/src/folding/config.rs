@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::tensor::Device;
 use steerable_nn::BuildError;
 
-use super::model::FoldingModel;
+use super::model::{FoldingModel, RESIDUE_INPUTS};
 use crate::structure::{LayerConfig, NeighbourConfig, StructureModuleConfig};
 use crate::trunk::{ObservedDistances, TrunkConfig};
 use crate::{AminoAcid, DistanceBins, DistogramError};
@@ -44,7 +44,7 @@ pub struct FoldingConfig {
     #[config(default = "NeighbourConfig::new()")]
     pub neighbours: NeighbourConfig,
     /// How often the module runs on its own output when the model is used.
-    #[config(default = 3)]
+    #[config(default = 1)]
     pub num_passes: usize,
     /// The bins of observed and of predicted distances.
     #[config(default = "BinsConfig::new()")]
@@ -56,7 +56,7 @@ pub struct FoldingConfig {
 impl FoldingConfig {
     /// A model that refines backbones.
     pub fn refining(layer: LayerConfig) -> Self {
-        Self::new(StructureModuleConfig::new(AminoAcid::COUNT), layer)
+        Self::new(StructureModuleConfig::new(RESIDUE_INPUTS), layer)
     }
 
     /// A model that starts from observed distances.
@@ -68,7 +68,7 @@ impl FoldingConfig {
         let features = ObservedDistances::num_features(&table);
         let trunk = TrunkConfig::new(AminoAcid::COUNT, features, table.len());
         let structure =
-            StructureModuleConfig::new(AminoAcid::COUNT).with_num_pair_inputs(trunk.num_pair);
+            StructureModuleConfig::new(RESIDUE_INPUTS).with_num_pair_inputs(trunk.num_pair);
         Ok(Self::new(structure, layer)
             .with_bins(bins)
             .with_trunk(Some(trunk)))

@@ -1,7 +1,8 @@
 //! Trunk and structure module as one model.
 
 use burn::module::Module;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use nalgebra::Matrix3;
 use steerable_kernels::{RowGroups, gather_rows};
 
 use super::config::FoldingConfig;
@@ -85,7 +86,8 @@ impl FoldingModel {
         one_hot(&classes, AminoAcid::COUNT, &device, dtype)
     }
 
-    /// Applies the structure module once, on the graph of the start's neighbours.
+    /// Applies the structure module once to the frames of the moment, on the graph of their neighbours.
+    /// Every residue is told where it started, as seen from where it is.
     ///
     /// `pairs`: features of all pairs, `[L, L, c]`, where the model has a trunk.
     ///
@@ -95,15 +97,21 @@ impl FoldingModel {
         &self,
         sequence: &ResidueSequence,
         start: &[Frame],
+        frames: &[Frame],
         pairs: Option<&Tensor<3>>,
     ) -> Result<StructureOutput, FoldingError> {
         let (device, dtype) = self.place();
-        let ca: Vec<[f64; 3]> = start.iter().map(|frame| frame.translation.into()).collect();
+        let ca: Vec<[f64; 3]> = frames
+            .iter()
+            .map(|frame| frame.translation.into())
+            .collect();
+        let moved = TensorData::new(start_seen_from(start, frames), [frames.len(), MOVED]);
+        let moved = Tensor::from_data(moved, (&device, dtype));
         let graph = ResidueGraph::new(&ca, &sequence.residue_index, &self.config.neighbours)?;
         Ok(self.structure.forward(&StructureInputs {
-            residues: self.residues(sequence),
+            residues: Tensor::cat(vec![self.residues(sequence), moved], 1),
             pairs: pairs.map(|pairs| of_edges(pairs, &graph, &device)),
-            frames: FrameTensors::from_frames(start, &device, dtype),
+            frames: FrameTensors::from_frames(frames, &device, dtype),
             graph: graph.to_device(&device, dtype),
         }))
     }
@@ -123,7 +131,7 @@ impl FoldingModel {
         let mut frames = start.clone();
         let mut last = None;
         for _ in 0..num_passes.max(1) {
-            let output = self.pass(sequence, &frames, pairs)?;
+            let output = self.pass(sequence, &start, &frames, pairs)?;
             frames = output.prediction().to_frames();
             last = Some(output);
         }
@@ -196,6 +204,24 @@ impl FoldingModel {
         let start = self.start_from(sequence, &read, SmacofConfig::default())?;
         self.refine(sequence, start, Some(&read.pairs), self.config.num_passes)
     }
+}
+
+/// Numbers that tell where the start of a residue lies as seen from its frame.
+const MOVED: usize = 12;
+
+/// Features of a residue that the structure module of a [`FoldingModel`] reads: the amino acid, and where
+/// the residue started.
+pub(super) const RESIDUE_INPUTS: usize = AminoAcid::COUNT + MOVED;
+
+/// `T^-1 T_start` of each residue: the rotation less the identity, then the shift in angstrom.
+fn start_seen_from(start: &[Frame], frames: &[Frame]) -> Vec<f64> {
+    let mut numbers = Vec::with_capacity(MOVED * frames.len());
+    for (start, frame) in start.iter().zip(frames) {
+        let seen = frame.inverse().compose(start);
+        let turned = seen.rotation - Matrix3::identity();
+        numbers.extend(turned.iter().chain(seen.translation.iter()));
+    }
+    numbers
 }
 
 /// What the destination of each edge knows of its source, `[E, c]`.
