@@ -4,6 +4,7 @@
 pub mod cases;
 pub mod flat;
 pub mod golden;
+pub mod molecules;
 pub mod parameters;
 pub mod samples;
 

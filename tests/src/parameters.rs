@@ -1,6 +1,7 @@
 //! Parameters: drawn anew from a seed in a given precision, read and written as flat lists.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
 use burn::tensor::{DType, Gradients, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -111,6 +112,33 @@ struct ReadGradients<'a> {
 impl ModuleVisitor for ReadGradients<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         match param.val().grad(self.gradients) {
+            Some(gradient) => self.values.extend(gradient.into_data().iter::<f64>()),
+            None => {
+                let count = param.val().shape().num_elements();
+                self.values.extend(std::iter::repeat_n(0.0, count));
+            }
+        }
+    }
+}
+
+/// As [`gradients`], of gradients that belong to parameters by their identities.
+pub fn of_parameters<M: Module>(module: &M, gradients: &GradientsParams) -> Vec<f64> {
+    let mut visitor = ReadOfParameters {
+        gradients,
+        values: Vec::new(),
+    };
+    module.visit(&mut visitor);
+    visitor.values
+}
+
+struct ReadOfParameters<'a> {
+    gradients: &'a GradientsParams,
+    values: Vec<f64>,
+}
+
+impl ModuleVisitor for ReadOfParameters<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        match self.gradients.get::<D>(param.id) {
             Some(gradient) => self.values.extend(gradient.into_data().iter::<f64>()),
             None => {
                 let count = param.val().shape().num_elements();

@@ -12,7 +12,9 @@ use super::{AtomInput, ModelError, Network, NetworkConfig, Perceptron, Scaling};
 /// Configuration of a [`Potential`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PotentialConfig {
-    /// The network; it needs a cutoff, so that energies are smooth where neighbours come and go.
+    /// The network; it needs a cutoff, so that energies are smooth where neighbours come and go. Those of the
+    /// transformer have kinks inside too, from the ReLU of its norms, where forces jump: for dynamics, take one
+    /// of the others.
     pub network: NetworkConfig,
     /// How atoms are told.
     pub input: AtomInput,
