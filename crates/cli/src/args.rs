@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::data::DataCommand;
 use crate::protein::{compare, convert, refine};
-use crate::{CommandResult, export, import, info, report};
+use crate::{CommandResult, check, evaluate, export, import, info, predict, report, train};
 
 /// SE(3)-equivariant networks: train, evaluate, use.
 #[derive(Debug, Parser)]
@@ -18,6 +18,14 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Train a model by a configuration.
+    Train(train::TrainArgs),
+    /// Tell a trained model's errors on held-out data, as it stands and turned at random.
+    Evaluate(evaluate::EvaluateArgs),
+    /// Ask a trained model about the items of a file.
+    Predict(predict::PredictArgs),
+    /// Check whether a trained model is equivariant.
+    Check(check::CheckArgs),
     /// Say what a checkpoint holds: model, sizes, irreps, conventions.
     Info(info::InfoArgs),
     /// Get data, or look into a file.
@@ -44,6 +52,10 @@ impl Command {
     /// Whatever the subcommand finds wrong.
     pub fn run(self) -> CommandResult {
         match self {
+            Self::Train(args) => train::run(&args),
+            Self::Evaluate(args) => evaluate::run(&args),
+            Self::Predict(args) => predict::run(&args),
+            Self::Check(args) => check::run(&args),
             Self::Info(args) => info::run(&args),
             Self::Data(command) => command.run(),
             Self::Report(args) => report::run(&args),

@@ -17,16 +17,24 @@
 //! is there for its tests; what others call is in the other crates.
 
 mod args;
+pub mod check;
 pub mod config;
 pub mod data;
+pub mod dataset;
+pub mod evaluate;
+pub mod evaluation;
 pub mod export;
 pub mod import;
 pub mod info;
+pub mod load;
 pub mod models;
+pub mod predict;
 pub mod protein;
+pub mod recipe;
 pub mod report;
 pub mod run_folder;
 pub mod table;
+pub mod train;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -56,6 +64,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             eprintln!("error: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Computes on so many threads from now on; by default on all cores.
+///
+/// # Errors
+/// When it is none, or threads are at work already.
+pub fn threads(count: Option<usize>) -> CommandResult {
+    match count {
+        None => Ok(()),
+        Some(0) => Err("--threads 0: at least 1".into()),
+        Some(count) => Ok(rayon::ThreadPoolBuilder::new()
+            .num_threads(count)
+            .build_global()?),
     }
 }
 

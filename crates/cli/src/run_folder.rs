@@ -44,8 +44,11 @@ pub struct EpochRecord {
     pub items_per_second: f64,
     /// Means over the epoch's training items, by name.
     pub train: BTreeMap<String, f64>,
-    /// Over the validation set, by name; empty if it was not looked at.
+    /// Over the validation set, by name.
     pub validation: BTreeMap<String, f64>,
+    /// How far predictions for a turned batch are from the turned predictions, relative.
+    #[serde(default)]
+    pub rotation_error: f64,
 }
 
 /// Errors on held-out data.
@@ -173,21 +176,19 @@ impl RunFolder {
         Ok(epochs.into_values().collect())
     }
 
-    /// Takes lines of the log away that a training resumed at `epoch` will write again.
+    /// Takes lines of the log away that a training resumed at a step will write again.
     ///
     /// # Errors
     /// When the log cannot be read or written.
-    pub fn rewind(&self, epoch: usize) -> Result<(), RunFileError> {
+    pub fn rewind(&self, step: u64) -> Result<(), RunFileError> {
         let file = self.log();
         if !file.exists() {
             return Ok(());
         }
-        let kept = self
-            .epochs()?
-            .into_iter()
-            .filter(|record| record.epoch <= epoch);
+        let epochs = self.epochs()?;
+        let kept = epochs.iter().filter(|record| record.step <= step);
         let text: String = kept
-            .map(|record| serde_json::to_string(&record).expect("numbers and names") + "\n")
+            .map(|record| serde_json::to_string(record).expect("numbers and names") + "\n")
             .collect();
         write_whole(&file, text.as_bytes())
     }

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::error::{ConfigError, nearest, suggestion};
 
-/// The defaults with what a section gives in their place.
+/// The defaults with what a section gives in their place; `"none"` stands for no value. `others` are keys that
+/// the section may have beside, which have been taken out of it.
 ///
 /// # Errors
 /// When a key is unknown or its value is not allowed: section, key, value, what is allowed, and the nearest
@@ -22,6 +23,7 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
     section: &str,
     defaults: &T,
     given: &toml::Table,
+    others: &[String],
 ) -> Result<T, ConfigError> {
     let base = serde_json::to_value(defaults).map_err(|error| ConfigError::Text {
         file: file.to_path_buf(),
@@ -40,7 +42,9 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
             return Err(refused("this section has no keys".into()));
         };
         if !fields.contains_key(key) {
-            let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+            let names = fields.keys().chain(others).map(String::as_str);
+            let mut names: Vec<&str> = names.collect();
+            names.sort_unstable();
             let mut allowed = format!("unknown key; known are {}", names.join(", "));
             if let Some(name) = nearest(key, names.iter().copied()) {
                 allowed.push_str(&format!("; did you mean {name}?"));
@@ -66,9 +70,28 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
     })
 }
 
+/// The keys of a section that belong to a type, taken out of it.
+pub fn taken<T: Serialize>(defaults: &T, section: &mut toml::Table) -> toml::Table {
+    let known = keys(defaults);
+    let (own, rest) = std::mem::take(section)
+        .into_iter()
+        .partition(|(key, _)| known.contains(key));
+    *section = rest;
+    own
+}
+
+/// The keys of a type.
+pub fn keys<T: Serialize>(defaults: &T) -> Vec<String> {
+    match serde_json::to_value(defaults) {
+        Ok(Value::Object(fields)) => fields.into_iter().map(|(key, _)| key).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The same value as JSON; dates, which no configuration has, become text.
 fn json(value: &toml::Value) -> Value {
     match value {
+        toml::Value::String(text) if text == "none" => Value::Null,
         toml::Value::String(text) => text.clone().into(),
         toml::Value::Integer(number) => (*number).into(),
         toml::Value::Float(number) => (*number).into(),
@@ -110,7 +133,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Example, String> {
         let table = text.parse().expect("TOML");
-        overlay(Path::new("x.toml"), "model", &DEFAULTS, &table).map_err(|e| e.to_string())
+        overlay(Path::new("x.toml"), "model", &DEFAULTS, &table, &[]).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -1,0 +1,369 @@
+//! What a run trains: made from a configuration and its data, kept in the checkpoint, and enough to build
+//! the model again.
+
+use std::error::Error;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use steerable_data::Sample;
+use steerable_train::checkpoint::{Checkpoint, ModelDescription};
+use steerable_train::models::{
+    AtomInput, BondInput, NetworkConfig, PointNet, PointNetConfig, PotentialConfig, PropertyConfig,
+    Scaling, ShapeClassifier, ShapeClassifierConfig, VectorConfig, VectorTarget,
+};
+use steerable_train::tasks::{
+    Classification, DirectVectors, EnergyAndForcesTask, PropertyTask, Task,
+};
+use steerable_train::{Schedule, TrainingConfig};
+
+use crate::config::{
+    ConfigError, DataConfig, GraphSection, HeadSection, LossSection, PoolingKind, RunConfig,
+    TaskKind, VectorKind, keys, overlay, taken,
+};
+use crate::dataset::DataSet;
+
+/// A model with its task and its graphs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Which edges there are and how items are batched.
+    pub graph: GraphSection,
+    /// What errors cost.
+    pub losses: LossSection,
+    /// The model and what it foretells.
+    pub model: ModelRecipe,
+}
+
+/// A model and what it foretells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelRecipe {
+    /// A number for each molecule.
+    Property {
+        /// The model.
+        config: PropertyConfig,
+        /// The property's name.
+        name: String,
+        /// Its unit.
+        unit: String,
+    },
+    /// Energies and their negative gradients.
+    Potential {
+        /// The model.
+        config: PotentialConfig,
+        /// The unit of energies.
+        unit: String,
+    },
+    /// Vectors of atoms or molecules.
+    Vectors {
+        /// The model.
+        config: VectorConfig,
+        /// The vectors' name.
+        name: String,
+        /// Their unit.
+        unit: String,
+    },
+    /// Classes of point clouds.
+    Shapes {
+        /// The model.
+        config: ShapeClassifierConfig,
+        /// The classes' names.
+        classes: Vec<String>,
+    },
+    /// The same by a network that is not equivariant.
+    PointNet {
+        /// The model.
+        config: PointNetConfig,
+        /// The classes' names.
+        classes: Vec<String>,
+    },
+}
+
+/// What is done with a task and its model, whatever they are.
+pub trait WithTask {
+    /// What comes of it.
+    type Output;
+
+    /// Does it. The model's parameters are drawn by the device's seed.
+    ///
+    /// # Errors
+    /// Whatever is wrong.
+    fn with<T: Task>(self, task: T, model: T::Model) -> Result<Self::Output, Box<dyn Error>>;
+}
+
+impl Recipe {
+    /// Of a configuration and its data, which decide scales and elements.
+    ///
+    /// # Errors
+    /// When a key or a value of `[model]` or `[training]` is not allowed.
+    pub fn new(config: &RunConfig, data: &DataSet) -> Result<Self, ConfigError> {
+        let mut section = config.model.clone();
+        let (network, head) = (NetworkConfig::default(), HeadSection::default());
+        let own = taken(&head, &mut section);
+        let file = config.file.as_path();
+        let head = overlay(file, "model", &head, &own, &[])?;
+        let network = overlay(file, "model", &network, &section, &keys(&head))?;
+        let (_, losses) = training(config)?;
+        Ok(Self {
+            graph: config.graph.clone(),
+            losses,
+            model: model(config, data, network, &head),
+        })
+    }
+
+    /// Of a checkpoint.
+    ///
+    /// # Errors
+    /// When it is of a model that this program does not train.
+    pub fn of(checkpoint: &Checkpoint) -> Result<Self, Box<dyn Error>> {
+        serde_json::from_value(checkpoint.header.model.config.clone()).map_err(|error| {
+            format!(
+                "{}: its model \"{}\" is none that `steerable train` makes: {error}",
+                checkpoint.file().display(),
+                checkpoint.header.model.kind
+            )
+            .into()
+        })
+    }
+
+    /// What checkpoints say of the model.
+    pub fn description(&self) -> ModelDescription {
+        let config = serde_json::to_value(self).expect("numbers, names and lists");
+        let described = |kind| ModelDescription::of_kind(kind).with_config(config.clone());
+        match &self.model {
+            ModelRecipe::Property { config, .. } => {
+                described("property").with_irreps("hidden", &config.network.hidden)
+            }
+            ModelRecipe::Potential { config, .. } => {
+                described("potential").with_irreps("hidden", &config.network.hidden)
+            }
+            ModelRecipe::Vectors { config, .. } => {
+                described("vectors").with_irreps("hidden", &config.network.hidden)
+            }
+            ModelRecipe::Shapes { config, .. } => {
+                described("shape-classifier").with_irreps("hidden", &config.network.hidden)
+            }
+            ModelRecipe::PointNet { .. } => described("point-net"),
+        }
+    }
+
+    /// Builds task and model.
+    ///
+    /// # Errors
+    /// When the model cannot be built, and what `what` finds wrong.
+    pub fn build<W: WithTask>(
+        &self,
+        device: &Device,
+        what: W,
+    ) -> Result<W::Output, Box<dyn Error>> {
+        match &self.model {
+            ModelRecipe::Property { config, name, unit } => {
+                let task = PropertyTask {
+                    name: name.clone(),
+                    unit: unit.clone(),
+                    per_target_unit: 1.0,
+                    loss: self.losses.loss,
+                };
+                what.with(task, config.init(device)?)
+            }
+            ModelRecipe::Potential { config, unit } => {
+                let task = EnergyAndForcesTask {
+                    energy_unit: unit.clone(),
+                    energy_loss: self.losses.loss,
+                    energy_weight: self.losses.energy_weight,
+                    force_loss: self.losses.force_loss,
+                    force_weight: self.losses.force_weight,
+                    step: self.losses.force_step,
+                };
+                what.with(task, config.init(device)?)
+            }
+            ModelRecipe::Vectors { config, name, unit } => {
+                let task = DirectVectors {
+                    name: name.clone(),
+                    unit: unit.clone(),
+                    loss: self.losses.loss,
+                };
+                what.with(task, config.init(device)?)
+            }
+            ModelRecipe::Shapes { config, .. } => {
+                let task = Classification::<ShapeClassifier>::default();
+                what.with(task, config.init(device)?)
+            }
+            ModelRecipe::PointNet { config, .. } => {
+                let task = Classification::<PointNet>::default();
+                what.with(task, config.init(device))
+            }
+        }
+    }
+
+    /// The errors of a model that always gives its offset: the mean of the training data, what composition
+    /// tells of it, zero vectors, or the most frequent class; in the order of the task's predictions.
+    pub fn trivial(&self, data: &DataSet) -> Vec<(String, f64)> {
+        let scalar = |input: &AtomInput, scaling: &Scaling| {
+            mean(data.test.iter().map(|sample| {
+                let classes = sample
+                    .species
+                    .iter()
+                    .filter_map(|z| input.species.iter().position(|known| known == z));
+                (sample.targets.scalars[0] - scaling.offset(classes)).abs()
+            }))
+        };
+        let size = |pick: fn(&Sample) -> &[[f64; 3]]| {
+            let numbers = data
+                .test
+                .iter()
+                .flat_map(|sample| pick(sample).as_flattened());
+            mean(numbers.map(|x| x.abs()))
+        };
+        match &self.model {
+            ModelRecipe::Property { config, name, .. } => {
+                vec![(name.clone(), scalar(&config.input, &config.scaling))]
+            }
+            ModelRecipe::Potential { config, .. } => vec![
+                ("forces".into(), size(|s| &s.targets.node_vectors)),
+                ("energy".into(), scalar(&config.input, &config.scaling)),
+            ],
+            ModelRecipe::Vectors { config, name, .. } => {
+                let value = match config.target {
+                    VectorTarget::Atoms => size(|s| &s.targets.node_vectors),
+                    VectorTarget::Molecule => size(|s| &s.targets.vectors),
+                };
+                vec![(name.clone(), value)]
+            }
+            ModelRecipe::Shapes { classes, .. } | ModelRecipe::PointNet { classes, .. } => {
+                let count = |samples: &[Sample], class: u32| {
+                    samples.iter().filter(|s| s.class == Some(class)).count()
+                };
+                let most = (0..classes.len() as u32).max_by_key(|&c| count(&data.train, c));
+                let right = count(&data.test, most.unwrap_or(0));
+                vec![("class".into(), right as f64 / data.test.len().max(1) as f64)]
+            }
+        }
+    }
+}
+
+/// The training and the costs of errors in `[training]`.
+///
+/// # Errors
+/// When a key or a value is not allowed.
+pub fn training(config: &RunConfig) -> Result<(TrainingConfig, LossSection), ConfigError> {
+    let mut section = config.training.clone();
+    let mut training = TrainingConfig::default();
+    let (schedule, losses) = (Schedule::default(), LossSection::default());
+    let of_schedule = taken(&schedule, &mut section);
+    let of_losses = taken(&losses, &mut section);
+    let file = config.file.as_path();
+    let schedule = overlay(file, "training", &schedule, &of_schedule, &[])?;
+    let losses = overlay(file, "training", &losses, &of_losses, &[])?;
+    let others = [keys(&schedule), keys(&losses)].concat();
+    training = overlay(file, "training", &training, &section, &others)?;
+    training.schedule = schedule;
+    Ok((training, losses))
+}
+
+fn model(
+    config: &RunConfig,
+    data: &DataSet,
+    network: NetworkConfig,
+    head: &HeadSection,
+) -> ModelRecipe {
+    let bonds = match head.bonds {
+        true => BondInput::Kinds,
+        false => BondInput::None,
+    };
+    let all = data.train.iter().chain(&data.validation).chain(&data.test);
+    let input = AtomInput::of_species(all.flat_map(|sample| sample.species.clone()), bonds);
+    let width = head.width;
+    let (name, unit) = data.targets[0].clone();
+    let vectors = match &config.data {
+        DataConfig::Structures(data) => data.vectors,
+        _ => None,
+    };
+    match config.task {
+        TaskKind::Qm9 => ModelRecipe::Property {
+            config: PropertyConfig {
+                scaling: scaling(&data.train, &input, head.pooling),
+                network,
+                input,
+                width,
+                pooling: head.pooling.into(),
+            },
+            name,
+            unit,
+        },
+        TaskKind::Potential => ModelRecipe::Potential {
+            config: PotentialConfig {
+                scaling: Scaling {
+                    scale: root_mean_square(&data.train, |s| &s.targets.node_vectors),
+                    ..scaling(&data.train, &input, PoolingKind::Sum)
+                },
+                network,
+                input,
+                width,
+            },
+            unit,
+        },
+        TaskKind::Vectors => {
+            let (target, pick): (_, fn(&Sample) -> &[[f64; 3]]) = match vectors {
+                Some(VectorKind::Dipole) => (VectorTarget::Molecule, |s| &s.targets.vectors),
+                _ => (VectorTarget::Atoms, |s| &s.targets.node_vectors),
+            };
+            ModelRecipe::Vectors {
+                config: VectorConfig {
+                    network,
+                    input,
+                    target,
+                    scale: root_mean_square(&data.train, pick),
+                },
+                name,
+                unit,
+            }
+        }
+        TaskKind::Shapes if !head.point_net.is_empty() => ModelRecipe::PointNet {
+            config: PointNetConfig {
+                widths: head.point_net.clone(),
+                classes: data.classes.len(),
+            },
+            classes: data.classes.clone(),
+        },
+        TaskKind::Shapes => ModelRecipe::Shapes {
+            config: ShapeClassifierConfig {
+                network,
+                width,
+                classes: data.classes.len(),
+            },
+            classes: data.classes.clone(),
+        },
+    }
+}
+
+/// A property that is summed over atoms grows with their number, and is fitted by composition first.
+fn scaling(train: &[Sample], input: &AtomInput, pooling: PoolingKind) -> Scaling {
+    let values: Vec<f64> = train
+        .iter()
+        .map(|sample| sample.targets.scalars[0])
+        .collect();
+    match pooling {
+        PoolingKind::Mean | PoolingKind::Max => Scaling::of_mean(&values),
+        PoolingKind::Sum => {
+            let count = |sample: &Sample, z: u8| {
+                sample.species.iter().filter(|&&own| own == z).count() as f64
+            };
+            let counts: Vec<f64> = train
+                .iter()
+                .flat_map(|sample| input.species.iter().map(move |&z| count(sample, z)))
+                .collect();
+            Scaling::of_composition(&values, &counts, input.species.len())
+        }
+    }
+}
+
+fn root_mean_square(train: &[Sample], pick: fn(&Sample) -> &[[f64; 3]]) -> f64 {
+    let numbers = train.iter().flat_map(|sample| pick(sample).as_flattened());
+    let size = mean(numbers.map(|x| x * x)).sqrt();
+    if size > 0.0 { size } else { 1.0 }
+}
+
+fn mean(numbers: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = numbers.fold((0.0, 0), |(sum, count), x| (sum + x, count + 1));
+    sum / f64::from(count.max(1))
+}

@@ -1,0 +1,170 @@
+//! `steerable train`: a run from its configuration to its report.
+
+pub mod interrupt;
+mod progress;
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use clap::Args;
+use steerable_data::{Loader, Turns};
+use steerable_train::checkpoint::{Checkpoint, Group, Header};
+use steerable_train::tasks::Task;
+use steerable_train::{Outcome, Trainer, TrainingConfig, TrainingData};
+
+use crate::CommandResult;
+use crate::config::RunConfig;
+use crate::dataset::DataSet;
+use crate::evaluation::measure;
+use crate::recipe::{Recipe, WithTask, training};
+use crate::report::Report;
+use crate::run_folder::RunFolder;
+use crate::table::grouped;
+use progress::Progress;
+
+/// Arguments of `steerable train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// The configuration.
+    pub config: PathBuf,
+    /// Go on from the last complete checkpoint of the run, if there is one.
+    #[arg(long)]
+    pub resume: bool,
+    /// The folder of the run, in place of the configuration's.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// End after so many minutes of training; the learning rate falls accordingly.
+    #[arg(long)]
+    pub minutes: Option<f64>,
+    /// Threads to compute on; by default all cores.
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+/// Trains, evaluates and reports.
+///
+/// # Errors
+/// When configuration or data are not usable, the folder holds a run already, a checkpoint cannot be read or
+/// written, or the training diverges.
+pub fn run(args: &TrainArgs) -> CommandResult {
+    crate::threads(args.threads)?;
+    let config = RunConfig::read(&args.config)?;
+    let (mut settings, _) = training(&config)?;
+    if args.minutes.is_some() {
+        settings.max_minutes = args.minutes;
+    }
+    let run = RunFolder::create(args.out.clone().unwrap_or_else(|| config.directory()))?;
+    if !args.resume && run.checkpoints().exists() {
+        return Err(format!(
+            "{} holds a run already: --resume goes on with it, --out chooses another folder",
+            run.path().display()
+        )
+        .into());
+    }
+    let data = DataSet::read(&config)?;
+    let recipe = Recipe::new(&config, &data)?;
+    fs::write(run.config(), &config.text)
+        .map_err(|error| format!("cannot write {}: {error}", run.config().display()))?;
+    println!(
+        "{}: {} items to train on, {} to validate, {} to test",
+        config.file.display(),
+        grouped(data.train.len()),
+        grouped(data.validation.len()),
+        grouped(data.test.len())
+    );
+    interrupt::listen()?;
+    let device = Device::flex();
+    device.seed(settings.seed);
+    let sitting = Sitting {
+        recipe: &recipe,
+        data,
+        settings,
+        run: &run,
+        resume: args.resume,
+    };
+    let outcome = recipe.build(&device, sitting)?;
+    if outcome == Outcome::Stopped {
+        println!(
+            "stopped and saved; go on with: steerable train {} --resume --out {}",
+            args.config.display(),
+            run.path().display()
+        );
+        return Ok(());
+    }
+    let report = Report::of_run(&run)?;
+    if let Some(evaluation) = &report.evaluation {
+        print!("{}", evaluation.to_table());
+    }
+    report.write(&run)?;
+    println!(
+        "model   {}\nreport  {}",
+        run.model().display(),
+        run.report().display()
+    );
+    Ok(())
+}
+
+struct Sitting<'a> {
+    recipe: &'a Recipe,
+    data: DataSet,
+    settings: TrainingConfig,
+    run: &'a RunFolder,
+    resume: bool,
+}
+
+impl WithTask for Sitting<'_> {
+    type Output = Outcome;
+
+    fn with<T: Task>(self, task: T, model: T::Model) -> Result<Outcome, Box<dyn Error>> {
+        let Self {
+            recipe,
+            data,
+            settings,
+            run,
+            resume,
+        } = self;
+        println!(
+            "{}: {} parameters",
+            recipe.description().kind,
+            grouped(model.num_params())
+        );
+        let graph = &recipe.graph;
+        let trivial = recipe.trivial(&data);
+        let loaders = TrainingData {
+            train: Loader::in_memory(data.train, graph.loader(Turns::None))?,
+            validation: Loader::in_memory(data.validation, graph.loader(Turns::None))?,
+        };
+        let device = Device::flex();
+        let mut progress = Progress::new(run, settings.epochs);
+        let place = (run.checkpoints(), &device);
+        let mut trainer = Trainer::new(task, model, recipe.description(), settings, place)?;
+        if resume {
+            match trainer.resume()? {
+                None => progress.tell("no checkpoint to go on from: starting afresh"),
+                Some((step, skipped)) => {
+                    for reason in skipped {
+                        progress.tell(&format!("passed over: {reason}"));
+                    }
+                    progress.tell(&format!("going on after step {step}"));
+                    run.rewind(step)?;
+                }
+            }
+        }
+        let outcome = trainer.run(&loaders, &mut progress, &interrupt::STOP)?;
+        progress.finish()?;
+        if outcome == Outcome::Finished {
+            let best = trainer.best()?;
+            let mut header = Header::new(recipe.description());
+            header.step = trainer.step();
+            let mut checkpoint = Checkpoint::new(header);
+            checkpoint.insert_module(Group::Model, &best);
+            checkpoint.save(&run.model())?;
+            let evaluation = measure(trainer.task(), &best, &data.test, graph, &trivial)?;
+            run.save_evaluation(&evaluation)?;
+        }
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,480 @@
+//! A training by the program itself: killed at random moments and resumed, it ends with the bits of one that
+//! ran through; interrupted, it saves; and its model is evaluated, checked, asked and exported.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use steerable_train::checkpoint::{Checkpoint, CheckpointFolder, Group};
+
+/// A folder that goes away with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("steerable-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("the temporary folder can be written");
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steerable"));
+    command.args(arguments);
+    command
+}
+
+#[track_caller]
+fn succeeds(arguments: &[&str]) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command(arguments).output().expect("the program runs");
+    let told = String::from_utf8_lossy(&stdout).into_owned();
+    let errors = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{arguments:?}: {told}{errors}");
+    told
+}
+
+#[track_caller]
+fn fails(arguments: &[&str]) -> String {
+    let output = command(arguments).output().expect("the program runs");
+    assert!(!output.status.success(), "{arguments:?} should fail");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// Water in 24 shapes with springs for bonds, as extended XYZ with energies and forces.
+fn springs() -> String {
+    let mut text = String::new();
+    for frame in 0..24 {
+        let wave = |k: f64| 0.08 * (k * f64::from(frame) + k).sin();
+        let positions = [
+            [wave(1.1), wave(0.7), wave(2.3)],
+            [0.96 + wave(1.9), wave(0.3), wave(1.3)],
+            [-0.24 + wave(2.9), 0.93 + wave(1.7), wave(0.9)],
+        ];
+        let mut energy = -300.0;
+        let mut forces = [[0.0; 3]; 3];
+        for (i, j, rest) in [(0_usize, 1_usize, 0.96), (0, 2, 0.96), (1, 2, 1.5)] {
+            let arm: [f64; 3] = std::array::from_fn(|a| positions[j][a] - positions[i][a]);
+            let length = arm.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let stretch = length - rest;
+            energy += 0.5 * 20.0 * stretch * stretch;
+            for a in 0..3 {
+                let force = 20.0 * stretch * arm[a] / length;
+                forces[i][a] += force;
+                forces[j][a] -= force;
+            }
+        }
+        text.push_str(&format!(
+            "3\nProperties=species:S:1:pos:R:3:forces:R:3 energy={energy}\n"
+        ));
+        for ((name, x), f) in ["O", "H", "H"].iter().zip(positions).zip(forces) {
+            text.push_str(&format!(
+                "{name} {} {} {} {} {} {}\n",
+                x[0], x[1], x[2], f[0], f[1], f[2]
+            ));
+        }
+    }
+    text
+}
+
+const CONFIG: &str = r#"
+task = "potential"
+[data]
+file = "water.extxyz"
+train = 16
+validation = 4
+test = 4
+[graph]
+radius = 3.0
+batch_nodes = 6
+batch_edges = 40
+[model]
+hidden = "4x0e + 2x1o"
+layers = 1
+cutoff = 3.0
+radial_functions = 4
+radial_hidden = [8]
+width = 8
+[training]
+epochs = EPOCHS
+learning_rate = 5e-3
+warm_up_steps = 4
+ema_decay = 0.9
+checkpoint_minutes = 1e-4
+"#;
+
+fn configured(scratch: &Scratch, epochs: usize) -> PathBuf {
+    fs::write(scratch.file("water.extxyz"), springs()).expect("the data are written");
+    let file = scratch.file("water.toml");
+    fs::write(&file, CONFIG.replace("EPOCHS", &epochs.to_string())).expect("it is written");
+    file
+}
+
+/// All tensors of the last checkpoint of a run, and of its best model, by name.
+fn bits(run: &Path) -> BTreeMap<String, Vec<u8>> {
+    let folder = CheckpointFolder::create(run.join("checkpoints"), 1).expect("a folder");
+    let last = folder
+        .last_complete()
+        .expect("a list")
+        .expect("a checkpoint");
+    let best = Checkpoint::load(&run.join("model.safetensors")).expect("a model");
+    let mut bits = BTreeMap::new();
+    for (name, checkpoint) in [("last", &last.checkpoint), ("best", &best)] {
+        for group in [Group::Model, Group::Ema, Group::Optimizer, Group::State] {
+            for (tensor, data) in checkpoint.group(group) {
+                let key = format!(
+                    "{name} {} {}{tensor}",
+                    checkpoint.header.step,
+                    group.prefix()
+                );
+                bits.insert(key, data.as_bytes().to_vec());
+            }
+        }
+    }
+    bits
+}
+
+fn start(config: &Path, run: &Path) -> Child {
+    command(&[
+        "train",
+        path(config),
+        "--threads",
+        "1",
+        "--resume",
+        "--out",
+        path(run),
+    ])
+    .stdout(Stdio::null())
+    .stderr(Stdio::null())
+    .spawn()
+    .expect("the program runs")
+}
+
+/// Waits for the end, at most so long; whether it ended.
+fn ends_within(child: &mut Child, time: Duration) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        if child.try_wait().expect("it is ours").is_some() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    false
+}
+
+#[test]
+fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_through() {
+    let scratch = Scratch::new("killed");
+    let config = configured(&scratch, 40);
+    let through = scratch.file("through");
+    let begun = Instant::now();
+    succeeds(&[
+        "train",
+        path(&config),
+        "--threads",
+        "1",
+        "--out",
+        path(&through),
+    ]);
+    let whole = begun.elapsed();
+
+    // Each sitting is given another part of the time that the whole takes: some end while they read data,
+    // some while they step, write or rename.
+    let killed = scratch.file("killed");
+    let mut moment = 0x9e37_79b9_u64 ^ u64::from(std::process::id());
+    let mut kills = 0;
+    for _ in 0..60 {
+        moment = moment
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let part = 0.05 + 0.35 * (moment >> 40) as f64 / (1_u64 << 24) as f64;
+        let mut child = start(&config, &killed);
+        if ends_within(&mut child, whole.mul_f64(part)) {
+            break;
+        }
+        child.kill().expect("it can be killed");
+        child.wait().expect("it is ours");
+        kills += 1;
+    }
+    assert!(kills >= 3, "killed only {kills} times in {whole:?}");
+    succeeds(&[
+        "train",
+        path(&config),
+        "--threads",
+        "1",
+        "--resume",
+        "--out",
+        path(&killed),
+    ]);
+    let (expected, found) = (bits(&through), bits(&killed));
+    assert_eq!(
+        expected.keys().collect::<Vec<_>>(),
+        found.keys().collect::<Vec<_>>()
+    );
+    for (name, expected) in &expected {
+        assert!(
+            expected == &found[name],
+            "{name} differs after {kills} kills"
+        );
+    }
+    // The log tells each epoch once.
+    let log = fs::read_to_string(killed.join("log.jsonl")).expect("a log");
+    assert_eq!(log.lines().count(), 40, "after {kills} kills");
+    println!("killed {kills} times in a training of {whole:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_the_resumed_training_ends_with_the_same_bits() {
+    let scratch = Scratch::new("interrupted");
+    let config = configured(&scratch, 40);
+    let through = scratch.file("through");
+    succeeds(&[
+        "train",
+        path(&config),
+        "--threads",
+        "1",
+        "--out",
+        path(&through),
+    ]);
+
+    let stopped = scratch.file("stopped");
+    let child = command(&[
+        "train",
+        path(&config),
+        "--threads",
+        "1",
+        "--out",
+        path(&stopped),
+    ])
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("the program runs");
+    let begun = Instant::now();
+    while !stopped.join("log.jsonl").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let asked = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .expect("kill runs");
+    assert!(asked.success());
+    let output = child.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("stopped and saved"), "{told}");
+    assert!(!stopped.join("model.safetensors").exists());
+
+    // Without --resume nothing is overwritten.
+    let error = fails(&["train", path(&config), "--out", path(&stopped)]);
+    assert!(error.contains("--resume"), "{error}");
+    succeeds(&[
+        "train",
+        path(&config),
+        "--threads",
+        "1",
+        "--resume",
+        "--out",
+        path(&stopped),
+    ]);
+    assert!(bits(&through) == bits(&stopped));
+}
+
+#[test]
+fn a_trained_model_is_evaluated_checked_asked_and_exported() {
+    let scratch = Scratch::new("used");
+    let config = configured(&scratch, 10);
+    let run = scratch.file("run");
+    let told = succeeds(&["train", path(&config), "--out", path(&run)]);
+    assert!(told.contains("forces") && told.contains("energy"), "{told}");
+    let html = fs::read_to_string(run.join("report.html")).expect("a report");
+    assert!(html.contains("<svg") && !html.contains("src="));
+
+    let told = succeeds(&["evaluate", path(&run)]);
+    assert!(
+        told.contains("turned at random") && told.contains("meV"),
+        "{told}"
+    );
+    let told = succeeds(&["check", path(&run), "--trials", "3"]);
+    assert!(
+        told.contains("passed") && !told.contains("FAILED"),
+        "{told}"
+    );
+    let told = succeeds(&["info", path(&run.join("model.safetensors"))]);
+    assert!(
+        told.contains("potential") && told.contains("4x0e + 2x1o"),
+        "{told}"
+    );
+
+    let (data, out) = (scratch.file("water.extxyz"), scratch.file("out.extxyz"));
+    succeeds(&["predict", path(&run), path(&data), "--out", path(&out)]);
+    let told = succeeds(&["data", "inspect", path(&out)]);
+    assert!(
+        told.contains("24 structures") && told.contains("forces"),
+        "{told}"
+    );
+    let json = scratch.file("out.json");
+    succeeds(&["predict", path(&run), path(&data), "--out", path(&json)]);
+    let answers: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&json).expect("answers")).expect("JSON");
+    let forces: Vec<[f64; 3]> =
+        serde_json::from_value(answers[3]["forces"]["value"].clone()).expect("vectors");
+    // Internal forces: none on the whole, and none that turns it. In meV/A, of tens to hundreds.
+    let size: f64 = forces
+        .as_flattened()
+        .iter()
+        .map(|x| x.abs())
+        .fold(0.0, f64::max);
+    for axis in 0..3 {
+        let net: f64 = forces.iter().map(|force| force[axis]).sum();
+        assert!(net.abs() < 1e-4 * size, "{net} of {size}");
+    }
+    let csv = scratch.file("out.csv");
+    succeeds(&["predict", path(&run), path(&data), "--out", path(&csv)]);
+    assert_eq!(
+        fs::read_to_string(&csv).expect("a table").lines().count(),
+        25
+    );
+
+    let exported = scratch.file("exported.safetensors");
+    let model = run.join("model.safetensors");
+    succeeds(&[
+        "export",
+        path(&model),
+        "--out",
+        path(&exported),
+        "--dtype",
+        "f64",
+    ]);
+    let (exported, model) = (
+        Checkpoint::load(&exported).expect("it is read"),
+        Checkpoint::load(&model).expect("it is read"),
+    );
+    for (name, data) in model.group(Group::Model) {
+        let other = exported.get(Group::Model, name).expect("the same tensor");
+        assert_eq!(
+            other.clone().convert::<f32>().as_bytes(),
+            data.as_bytes(),
+            "{name}"
+        );
+    }
+}
+
+/// Reads a trained model with the package `safetensors` of Python, where both are there.
+#[test]
+fn python_reads_what_is_exported() {
+    const SCRIPT: &str = "
+import json, sys, zlib
+from safetensors import safe_open
+with safe_open(sys.argv[1], framework='numpy') as f:
+    header = json.loads(f.metadata()['steerable'])
+    names = sorted(f.keys())
+    total = sum(f.get_tensor(name).size for name in names)
+    first = f.get_tensor(names[0]).ravel()[0]
+print(header['model']['kind'], len(names), total, header['parameters'], repr(float(first)))
+";
+    let works = Command::new("python3")
+        .args(["-c", "import safetensors, numpy"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !works {
+        eprintln!("SKIPPED: there is no python3 with the packages safetensors and numpy");
+        return;
+    }
+    let scratch = Scratch::new("python");
+    let config = configured(&scratch, 1);
+    let run = scratch.file("run");
+    succeeds(&["train", path(&config), "--out", path(&run)]);
+    let model = run.join("model.safetensors");
+    let output = Command::new("python3")
+        .args(["-c", SCRIPT, path(&model)])
+        .output()
+        .expect("python runs");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let checkpoint = Checkpoint::load(&model).expect("it is read");
+    let (_, first) = checkpoint.group(Group::Model).next().expect("a tensor");
+    let first = f64::from(first.as_slice::<f32>().expect("f32")[0]);
+    let words: Vec<&str> = told.split_whitespace().collect();
+    let count = checkpoint.group(Group::Model).count().to_string();
+    let numbers = checkpoint.header.parameters.to_string();
+    assert_eq!(
+        words[..4],
+        ["potential", &count, &numbers, &numbers],
+        "{told}"
+    );
+    assert_eq!(words[4].parse::<f64>().expect("a number"), first);
+}
+
+#[test]
+fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
+    let scratch = Scratch::new("wrong");
+    let config = configured(&scratch, 1);
+    let text = fs::read_to_string(&config).expect("it is read");
+    let cases = [
+        (
+            "layers = 1",
+            "layer = 1",
+            "model.layer = 1: unknown key",
+            "did you mean layers?",
+        ),
+        (
+            "layers = 1",
+            "kind = \"transformr\"",
+            "model.kind = \"transformr\"",
+            "did you mean transformer?",
+        ),
+        (
+            "ema_decay = 0.9",
+            "ema_decay = 7.0",
+            "ema_decay = 7",
+            "from 0 to 1",
+        ),
+        (
+            "learning_rate",
+            "learning_rte",
+            "training.learning_rte",
+            "did you mean learning_rate?",
+        ),
+        ("train = 16", "train = 160", "water.extxyz", "24 items"),
+        ("water.extxyz", "wine.extxyz", "wine.extxyz", "No such file"),
+        (
+            "hidden = \"4x0e + 2x1o\"",
+            "hidden = \"4x0e + 2y1o\"",
+            "model.hidden",
+            "2y1o",
+        ),
+    ];
+    for (from, to, first, second) in cases {
+        fs::write(&config, text.replace(from, to)).expect("it is written");
+        let run = scratch.file("run");
+        let error = fails(&["train", path(&config), "--out", path(&run)]);
+        assert!(
+            error.contains(first) && error.contains(second),
+            "{to}: {error}"
+        );
+        fs::remove_dir_all(run).ok();
+    }
+}
