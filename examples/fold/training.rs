@@ -29,8 +29,8 @@ use super::evaluation::{Score, residue_lddt};
 use super::start::{observe, perturb, perturb_torsions};
 
 /// Parts of the loss beside the structure's.
-const CONFIDENCE_WEIGHT: f64 = 0.2;
-const TORSION_WEIGHT: f64 = 0.05;
+const CONFIDENCE_WEIGHT: f64 = 0.1;
+const TORSION_WEIGHT: f64 = 0.1;
 const DISTOGRAM_WEIGHT: f64 = 0.5;
 
 /// Share of the training steps of denoising that start from turned torsions.
@@ -53,8 +53,8 @@ struct Progress {
     seconds: f64,
 }
 
-/// The loss of what one pass gave, `[1]`: after every iteration how far CA is from where it should be
-/// and the frame-aligned point error, in units of `unit` angstrom; at the end confidence and side-chain
+/// The loss of what one pass gave, `[1]`: after every iteration how far atoms are from where they
+/// should be and the frame-aligned point error, in units of `unit` angstrom; at the end confidence and side-chain
 /// torsions.
 fn structure_loss(
     target: &Target,
@@ -64,12 +64,11 @@ fn structure_loss(
     let place = output.scalars.device();
     let dtype = output.scalars.dtype();
     let truth = FrameTensors::from_frames(&target.frames, &place, dtype);
-    let true_ca = ca(&target.frames);
     let iterations = output.frames.len() as f64;
     let mut loss = Tensor::zeros([1], (&place, dtype));
     for frames in &output.frames {
         let fape = frame_aligned_point_error(frames, &truth, FapeConfig::default());
-        loss = loss + displacement_loss(frames, &true_ca)? + fape;
+        loss = loss + displacement_loss(frames, &target.frames)? + fape;
     }
     let reached = residue_lddt(target, &output.prediction().to_frames())?;
     let confidence = confidence_loss(output.confidence, &reached);
@@ -95,7 +94,7 @@ fn loss(
     let (start, pairs, distogram) = match kind {
         ModelKind::Denoise => {
             let [displacement, turn] = [&cli.noise, &cli.torsion_noise].map(|noise| largest(noise));
-            let size: f64 = rng.random_range(0.25..=1.1);
+            let size: f64 = rng.random_range(0.05..=1.1);
             let torsions = turn > 0.0 && (displacement == 0.0 || rng.random_bool(TORSION_SHARE));
             let frames = if torsions {
                 perturb_torsions(target, size * turn, rng)?

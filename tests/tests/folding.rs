@@ -139,7 +139,7 @@ fn trained(mut model: FoldingModel) -> FoldingModel {
         let output = model
             .pass(&sequence(), &start, &start, Some(&read.pairs))
             .expect("positions are finite");
-        let loss = displacement_loss(output.prediction(), &points).expect("finite")
+        let loss = displacement_loss(output.prediction(), &goal).expect("finite")
             + frame_aligned_point_error(output.prediction(), &truth, FapeConfig::default())
             + distogram_loss(read.distogram, &true_bins)
             + confidence_loss(output.confidence, &[0.7; RESIDUES]);
@@ -467,6 +467,15 @@ fn displacement_is_measured_after_the_best_motion() {
     };
     let moved: Vec<Frame> = chain.iter().map(|frame| motion.compose(frame)).collect();
     let predicted = FrameTensors::from_frames(&moved, &device, DType::F64);
-    let loss = numbers(displacement_loss(&predicted, &ca(&chain)).expect("finite"))[0];
+    let loss = numbers(displacement_loss(&predicted, &chain).expect("finite"))[0];
     assert!((loss - 0.1).abs() < 1e-9, "{loss}");
+    // Frames turned in place leave CA where it was, and N and C not.
+    let half_turn = Frame::identity().updated(Vector3::new(0.0, 0.0, 1e9), Vector3::zeros());
+    let turned: Vec<Frame> = chain
+        .iter()
+        .map(|frame| frame.compose(&half_turn))
+        .collect();
+    let predicted = FrameTensors::from_frames(&turned, &device, DType::F64);
+    let loss = numbers(displacement_loss(&predicted, &chain).expect("finite"))[0];
+    assert!(loss > 1.0, "{loss}");
 }

@@ -6,7 +6,8 @@ use nalgebra::Vector3;
 use super::frames::FrameTensors;
 use super::one_hot::one_hot;
 use super::side_chain::TorsionTargets;
-use crate::{CompareError, FapeConfig, Matched};
+use crate::ideal::{IDEAL_C, IDEAL_CA, IDEAL_N};
+use crate::{CompareError, FapeConfig, Frame, Matched};
 
 /// How far the CA atoms of one chain, seen from each residue's frame, are from where they should be:
 /// [`fape`](crate::fape()) of tensors. It does not change when either structure is moved, and a mirror
@@ -108,33 +109,41 @@ pub fn torsion_loss(predicted: Tensor<3>, targets: &TorsionTargets) -> Tensor<1>
     (error * targets.known.clone()).sum() / (targets.known.clone().sum() + 1e-6)
 }
 
-/// Mean distance of the predicted CA atoms from the true ones, in angstrom, `[1]`, after the motion that
-/// brings the true ones nearest to the prediction (least squares; it is held fixed in the gradient).
-/// Zero distances count as a tenth of an angstrom.
+/// Mean distance of N, CA and C of ideal residues in the predicted frames from those in the true ones, in
+/// angstrom, `[1]`, after the motion that brings the true ones nearest to the prediction (least squares;
+/// it is held fixed in the gradient). Unlike the frame-aligned point error it is not clamped and tells a
+/// turn of a frame by itself. Zero distances count as a tenth of an angstrom.
 ///
 /// # Errors
-/// [`CompareError`](crate::CompareError): no residues, unequal numbers, positions that are not finite.
+/// [`CompareError`]: no residues, unequal numbers, positions that are not finite.
 pub fn displacement_loss(
     predicted: &FrameTensors,
-    truth: &[Vector3<f64>],
+    truth: &[Frame],
 ) -> Result<Tensor<1>, CompareError> {
-    let ca = predicted.translation();
-    let model: Vec<Vector3<f64>> = predicted
-        .to_frames()
-        .iter()
-        .map(|frame| frame.translation)
-        .collect();
+    let atoms = |frames: &[Frame]| -> Vec<Vector3<f64>> {
+        let residues = frames.iter().map(Frame::ideal_residue);
+        residues.flat_map(|residue| residue.atoms()).collect()
+    };
+    let truth = atoms(truth);
     let on_prediction = Matched {
-        model: truth,
-        reference: &model,
+        model: &truth,
+        reference: &atoms(&predicted.to_frames()),
     };
     let motion = on_prediction.superpose()?.motion;
     let moved: Vec<f64> = truth
         .iter()
         .flat_map(|x| <[f64; 3]>::from(motion.apply(x)))
         .collect();
-    let moved = TensorData::new(moved, [truth.len(), 3]);
-    let error = ca.clone() - Tensor::from_data(moved, (&ca.device(), ca.dtype()));
-    let square = (error.clone() * error).sum_dim(1);
+    let (device, dtype) = {
+        let ca = predicted.translation();
+        (ca.device(), ca.dtype())
+    };
+    let rows = predicted.len();
+    let moved = TensorData::new(moved, [rows, 3, 3]);
+    let ideal = [IDEAL_N, IDEAL_CA, IDEAL_C].concat();
+    let ideal = Tensor::<3>::from_data(TensorData::new(ideal, [1, 3, 3]), (&device, dtype));
+    let placed = predicted.apply(ideal.expand([rows, 3, 3]));
+    let error = placed - Tensor::from_data(moved, (&device, dtype));
+    let square = (error.clone() * error).sum_dim(2);
     Ok((square + 1e-2).sqrt().mean())
 }
