@@ -169,10 +169,13 @@ fn species(model: &ModelRecipe) -> Vec<u8> {
 /// The sample with elements, and with edges by the model's rule where that is a radius or all pairs; bonds
 /// and nearest neighbours are the kit's own edges, since a rule that chooses jumps where it changes its mind.
 fn batch(sample: &Sample, species: &[u8], rule: EdgeRule) -> Result<Batch, Box<dyn Error>> {
+    // Some numbers of a normal distribution for each element; far apart, so that a small change of the number
+    // changes none.
+    let place = |number: f64| (number.abs() * species.len() as f64 / 2.0) as usize;
     let species: Vec<u8> = sample
         .features
         .iter()
-        .map(|number| species[(number.abs() * 1000.0) as usize % species.len()])
+        .map(|&number| species[place(number).min(species.len() - 1)])
         .collect();
     let mut graphs = Vec::new();
     for nodes in sample.graph_ranges() {

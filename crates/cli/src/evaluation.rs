@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use steerable::irreps::Rotation;
 use steerable_data::{Loader, Sample, Turns};
-use steerable_train::tasks::{Measure, Task};
+use steerable_train::tasks::{Measure, Task, Values};
 use steerable_train::{evaluate, rotation_error};
 
 use crate::config::GraphSection;
@@ -38,13 +38,17 @@ pub fn measure<T: Task>(
         return Ok(Evaluation::default());
     }
     let loader = Loader::in_memory(test.to_vec(), graph.loader(Turns::None))?;
+    let order: Vec<usize> = (0..test.len()).collect();
     let start = Instant::now();
     let errors = evaluate(task, model, &loader, &device)?;
     let seconds = start.elapsed().as_secs_f64();
     let turned = Loader::in_memory(test.to_vec(), graph.loader(Turns::All))?;
+    let lengths = [
+        error_lengths(task, model, &loader, &order)?,
+        error_lengths(task, model, &turned, &order)?,
+    ];
     let turned = evaluate(task, model, &turned, &device)?;
 
-    let order: Vec<usize> = (0..test.len()).collect();
     let mut pairs: BTreeMap<String, Vec<[f64; 2]>> = BTreeMap::new();
     let mut rotation = None;
     for batch in loader.batches(&order, SEED)? {
@@ -79,12 +83,51 @@ pub fn measure<T: Task>(
             .map(|(_, value)| *value),
         pairs: pairs.remove(name).unwrap_or_default(),
     });
+    let mut quantities: Vec<Quantity> = quantities.collect();
+    for (name, (unit, length)) in &lengths[0] {
+        quantities.push(Quantity {
+            name: format!("{name}, length of error"),
+            unit: unit.clone(),
+            measure: "mean".into(),
+            value: *length,
+            rotated: lengths[1].get(name).map(|(_, length)| *length),
+            ..Quantity::default()
+        });
+    }
     Ok(Evaluation {
         items: test.len(),
         seconds,
-        quantities: quantities.collect(),
+        quantities,
         rotation_error: rotation,
     })
+}
+
+/// Of vectors their unit and the mean length of `predicted - true`: components depend on the axes, lengths do
+/// not.
+fn error_lengths<T: Task>(
+    task: &T,
+    model: &T::Model,
+    loader: &Loader,
+    order: &[usize],
+) -> Result<BTreeMap<String, (String, f64)>, Box<dyn Error>> {
+    let mut sums: BTreeMap<String, (String, f64, usize)> = BTreeMap::new();
+    for batch in loader.batches(order, SEED)? {
+        for found in task.predict(model, &batch?, &Device::flex())? {
+            let Values::Vectors { truth, predicted } = &found.values else {
+                continue;
+            };
+            let of = sums.entry(found.name).or_insert((found.unit, 0.0, 0));
+            for (truth, predicted) in truth.iter().zip(predicted) {
+                let square = |axis: usize| (predicted[axis] - truth[axis]).powi(2);
+                of.1 += (square(0) + square(1) + square(2)).sqrt();
+                of.2 += 1;
+            }
+        }
+    }
+    let means = sums
+        .into_iter()
+        .map(|(name, (unit, sum, count))| (name, (unit, sum / count.max(1) as f64)));
+    Ok(means.collect())
 }
 
 impl Evaluation {

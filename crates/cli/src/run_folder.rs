@@ -72,7 +72,8 @@ pub struct Quantity {
     pub name: String,
     /// The unit of errors and of the pairs.
     pub unit: String,
-    /// `mae` for mean absolute errors, `accuracy` for the fraction of right classes.
+    /// `mae` for mean absolute errors, `mean` for mean lengths of errors, `accuracy` for the part of right
+    /// classes.
     pub measure: String,
     /// The measure.
     pub value: f64,

@@ -33,7 +33,10 @@ fn steerable(arguments: &[&str]) -> bool {
     format!("{code:?}") == format!("{:?}", ExitCode::SUCCESS)
 }
 
-fn text(table: impl Fn(&[Chain], &mut Vec<u8>) -> Result<(), tables::TableError>, of: &[Chain]) -> String {
+fn text(
+    table: impl Fn(&[Chain], &mut Vec<u8>) -> Result<(), tables::TableError>,
+    of: &[Chain],
+) -> String {
     let mut text = Vec::new();
     table(of, &mut text).unwrap();
     String::from_utf8(text).unwrap()
@@ -45,7 +48,11 @@ fn a_structure_goes_to_mmcif_and_back_with_the_same_atoms() {
     let [cif, pdb] = ["a.cif.gz", "b.pdb"].map(|name| folder.join(name));
     let paths = [fixture("5PTI_A"), cif, pdb.clone()];
     for two in paths.windows(2) {
-        assert!(steerable(&["convert", two[0].to_str().unwrap(), two[1].to_str().unwrap()]));
+        assert!(steerable(&[
+            "convert",
+            two[0].to_str().unwrap(),
+            two[1].to_str().unwrap()
+        ]));
     }
     assert_eq!(chains(&paths[0]), chains(&pdb));
     std::fs::remove_dir_all(folder).unwrap();
@@ -59,7 +66,11 @@ fn tables_have_a_row_for_each_residue_and_say_na_where_nothing_is_defined() {
     assert_eq!(lines.len(), 59);
     assert!(lines[1].starts_with("A\t1\tARG\tNA\t") && lines[58].ends_with("\tNA\tNA"));
     let expected = of[0].backbone().backbone.torsions()[20];
-    let columns: Vec<f64> = lines[21].split('\t').skip(3).map(|x| x.parse().unwrap()).collect();
+    let columns: Vec<f64> = lines[21]
+        .split('\t')
+        .skip(3)
+        .map(|x| x.parse().unwrap())
+        .collect();
     let angles = [expected.phi, expected.psi, expected.omega];
     for (column, angle) in columns.iter().zip(angles) {
         assert!((column - angle.unwrap().to_degrees()).abs() < 1e-4);
@@ -67,7 +78,10 @@ fn tables_have_a_row_for_each_residue_and_say_na_where_nothing_is_defined() {
     assert_eq!(text(tables::bonds, &of).lines().count(), 59);
     assert_eq!(text(tables::frames, &of).lines().count(), 59);
     let distances = text(tables::distances, &of);
-    let rows: Vec<Vec<&str>> = distances.lines().map(|line| line.split('\t').collect()).collect();
+    let rows: Vec<Vec<&str>> = distances
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
     assert!(rows.len() == 59 && rows.iter().all(|row| row.len() == 59));
     assert_eq!((rows[4][9], rows[4][4]), (rows[9][4], "0.000"));
 }
@@ -94,13 +108,19 @@ fn a_structure_is_like_itself_and_less_like_a_moved_copy() {
     assert!(chain.rmsd < 1e-9 && chain.rmsd_backbone < 1e-9);
     assert!(chain.tm_score > 1.0 - 1e-9 && chain.gdt_ts == 1.0 && chain.gdt_ha == 1.0);
     assert_eq!((chain.lddt, chain.lddt_backbone), (Some(1.0), Some(1.0)));
-    assert_eq!((chain.residues, chain.only_in_model, chain.different), (58, 0, 0));
+    assert_eq!(
+        (chain.residues, chain.only_in_model, chain.different),
+        (58, 0, 0)
+    );
 
     // A few residues swing out, one is gone, the chain has another name.
     let mut model = reference.clone();
     model[0].id = "B".into();
     for residue in &mut model[0].residues[..8] {
-        residue.atoms.iter_mut().for_each(|atom| atom.position.x += 6.0);
+        residue
+            .atoms
+            .iter_mut()
+            .for_each(|atom| atom.position.x += 6.0);
     }
     model[0].residues.remove(30);
     let moved = Comparison::of(&model, &reference, &bar).unwrap();
@@ -109,7 +129,10 @@ fn a_structure_is_like_itself_and_less_like_a_moved_copy() {
     assert!(chain.lddt.unwrap() < 0.95);
     assert_eq!((chain.residues, chain.only_in_reference), (57, 1));
     let text = describe(&moved);
-    assert!(text.contains("B - A") && text.contains("1 residues of the reference left out"), "{text}");
+    assert!(
+        text.contains("B - A") && text.contains("1 residues of the reference left out"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -121,10 +144,16 @@ fn structures_without_common_residues_are_refused() {
     }
     let bar = ProgressBar::hidden();
     let refused = Comparison::of(&model, &reference, &bar);
-    assert!(matches!(refused, Err(ComparisonError::NoCommonResidue { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ComparisonError::NoCommonResidue { .. })),
+        "{refused:?}"
+    );
     let mut two = [reference.clone(), reference.clone()].concat();
     two[0].id = "X".into();
     two[1].id = "Y".into();
     let refused = Comparison::of(&two, &reference, &bar);
-    assert!(matches!(refused, Err(ComparisonError::NoCommonChain { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ComparisonError::NoCommonChain { .. })),
+        "{refused:?}"
+    );
 }

@@ -181,6 +181,24 @@ impl RunConfig {
         }
     }
 
+    /// The text with the paths of the data as they were found, so that a copy of it elsewhere means the same.
+    pub fn text_with_paths(&self) -> String {
+        let files = match &self.data {
+            DataConfig::Qm9(data) => vec![&data.file],
+            DataConfig::Structures(data) => {
+                [&data.file].into_iter().chain(&data.test_file).collect()
+            }
+            DataConfig::Shapes(data) => vec![&data.file],
+        };
+        files.into_iter().fold(self.text.clone(), |text, file| {
+            let given = format!("\"{}\"", file.display());
+            match self.path(file).canonicalize() {
+                Ok(found) => text.replace(&given, &format!("{:?}", found.display().to_string())),
+                Err(_) => text,
+            }
+        })
+    }
+
     /// The folder of the run.
     pub fn directory(&self) -> PathBuf {
         let name = self.file.file_stem().unwrap_or_default();

@@ -261,7 +261,8 @@ fn scalable(svg: &str) -> String {
 fn measure(quantity: &Quantity) -> &'static str {
     match quantity.measure.as_str() {
         "accuracy" => "accuracy",
-        _ => "MAE",
+        "mae" => "MAE",
+        _ => "mean",
     }
 }
 

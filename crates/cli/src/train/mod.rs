@@ -66,7 +66,7 @@ pub fn run(args: &TrainArgs) -> CommandResult {
     }
     let data = DataSet::read(&config)?;
     let recipe = Recipe::new(&config, &data)?;
-    fs::write(run.config(), &config.text)
+    fs::write(run.config(), config.text_with_paths())
         .map_err(|error| format!("cannot write {}: {error}", run.config().display()))?;
     println!(
         "{}: {} items to train on, {} to validate, {} to test",
