@@ -188,11 +188,9 @@ impl Report {
         for (index, quantity) in self.quantities().iter().enumerate() {
             let pairs = &quantity.pairs[..quantity.pairs.len().min(POINTS)];
             let color = COLORS[index % COLORS.len()];
-            figures.push((
-                quantity.name.as_str(),
-                parity(&quantity.unit, pairs, color)?,
-            ));
-            figures.push(("", histogram(&quantity.unit, &quantity.pairs, color)?));
+            let (label, pairs) = centred(&quantity.unit, pairs);
+            figures.push((quantity.name.as_str(), parity(&label, &pairs, color)?));
+            figures.push(("errors", histogram(&quantity.unit, &quantity.pairs, color)?));
         }
         Ok(section("Predictions on held-out items", &figures))
     }
@@ -217,6 +215,22 @@ impl Report {
             env!("CARGO_PKG_VERSION")
         )
     }
+}
+
+/// Numbers that are far from zero and near each other, as total energies are, from the mean of the true ones.
+fn centred(unit: &str, pairs: &[[f64; 2]]) -> (String, Vec<[f64; 2]>) {
+    let truths = pairs.iter().map(|[truth, _]| *truth);
+    let (least, most) = truths
+        .clone()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| {
+            (a.min(x), b.max(x))
+        });
+    let mean = truths.sum::<f64>() / pairs.len().max(1) as f64;
+    if mean.abs() <= 50.0 * (most - least) {
+        return (unit.to_owned(), pairs.to_vec());
+    }
+    let shifted = pairs.iter().map(|pair| pair.map(|x| x - mean)).collect();
+    (format!("{unit} from the mean"), shifted)
 }
 
 fn present(curves: impl IntoIterator<Item = Curve>) -> Vec<Curve> {
