@@ -416,7 +416,9 @@ fn orientations_do_not_change_with_a_motion_and_tell_a_mirror_image() {
         translation: Vector3::new(3.0, -8.0, 40.0),
     };
     let features = |residues: Vec<BackboneResidue>| {
-        let oriented = residues.into_iter().map(OrientedResidue::with_virtual_cb);
+        let oriented = residues
+            .into_iter()
+            .map(|residue| OrientedResidue::with_ideal_cb(residue).expect("it has a frame"));
         let oriented: Vec<_> = oriented.collect();
         numbers(orientation_features(&oriented, &device, DType::F64))
     };
