@@ -23,6 +23,7 @@ mod internal;
 mod mds;
 mod pairwise;
 mod secondary;
+mod stereochemistry;
 pub mod structure;
 mod torsions;
 pub mod trunk;
@@ -40,7 +41,9 @@ pub use compare::{
 };
 pub use completion::AddedAtom;
 pub use frame::{DegenerateFrame, Frame};
-pub use internal::{InternalCoordinates, InternalCoordinatesError, Joint, Link, ResidueShape};
+pub use internal::{
+    InternalCoordinates, InternalCoordinatesError, InternalTensors, Joint, Link, ResidueShape,
+};
 pub use mds::{
     ClassicalMds, Embedding, KnownDistances, MdsError, Smacof, SmacofConfig, classical_mds,
     complete, embed, handedness, mirrored, smacof, with_hand_of_proteins,
@@ -50,4 +53,8 @@ pub use pairwise::{
     PairOrientation, rank, relative_frames,
 };
 pub use secondary::SecondaryStructure;
+pub use stereochemistry::{
+    Chirality, Clash, ClashAtom, ClashConfig, Measured, PeptideGeometry, PeptideKind,
+    ResidueGeometry, Stereochemistry, StereochemistryError, StereochemistrySummary,
+};
 pub use torsions::{Torsions, torsion_angle};

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use steerable_protein::{Backbone, Frame, InternalCoordinates, file};
+use steerable_protein::{
+    Backbone, DistanceMatrix, Frame, InternalCoordinates, KnownDistances, Matched, SmacofConfig,
+    backbone_of_ca, embed, file, rank, relative_frames,
+};
 
 fn folder(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -72,6 +75,81 @@ fn deviations(backbone: &Backbone) -> (f64, f64) {
         .map(|r| r.deviation_from_ideal().unwrap());
     let (sum, largest) = all.fold((0.0, 0.0), |(sum, max), d| (sum + d, larger(max, d)));
     (sum / backbone.len() as f64, largest)
+}
+
+/// To the relative frames of all residues as seen from the first, and back.
+fn through_relative_frames(backbone: &Backbone) -> f64 {
+    let frames: Vec<Frame> = backbone
+        .residues()
+        .iter()
+        .map(|residue| Frame::of_residue(residue).unwrap())
+        .collect();
+    let seen = &relative_frames(&frames)[0];
+    let errors = frames.iter().zip(seen).map(|(frame, relative)| {
+        let back = frames[0].compose(relative);
+        (frame.translation - back.translation)
+            .norm()
+            .max((frame.rotation - back.rotation).norm())
+    });
+    errors.fold(0.0, larger)
+}
+
+/// To CA distances and back by MDS, with the hand of proteins: the CA-RMSD after superposition, and that of
+/// N, CA and C that are put around the CA atoms.
+fn through_distances(backbone: &Backbone) -> [f64; 2] {
+    let ca = backbone.ca();
+    let distances = DistanceMatrix::of(&ca);
+    assert_eq!(rank(&distances.gram(), 1e-9), 3);
+    assert!(rank(&distances.squared(), 1e-9) <= 5);
+    let known = KnownDistances::all(&distances).unwrap();
+    let found = embed(&known, SmacofConfig::default()).unwrap().points;
+    let of_ca = Matched {
+        model: &found,
+        reference: &ca,
+    };
+    let atoms = |backbone: &Backbone| -> Vec<_> {
+        backbone.residues().iter().flat_map(|r| r.atoms()).collect()
+    };
+    let rebuilt = backbone_of_ca(&found).unwrap();
+    let of_all = Matched {
+        model: &atoms(&rebuilt),
+        reference: &atoms(backbone),
+    };
+    [of_ca, of_all].map(|matched| matched.superpose().unwrap().rmsd)
+}
+
+/// Prints the errors of a chain that goes round all four representations.
+fn check_all_four(name: &str, backbone: &Backbone) {
+    check(name, backbone);
+    let relative = through_relative_frames(backbone);
+    let [ca, all] = through_distances(backbone);
+    println!(
+        "{name}: relative frames {relative:.1e}; distances and back, CA {ca:.1e}, \
+         N, CA and C put around them {all:.2} angstrom"
+    );
+    assert!(relative < 1e-11, "{name}: {relative:e}");
+    assert!(ca < 1e-8, "{name}: {ca:e}");
+    // What CA atoms alone cannot tell; see `backbone_of_ca`.
+    assert!(all < 0.5, "{name}: {all}");
+}
+
+#[test]
+fn a_shipped_chain_goes_round_all_four_representations() {
+    let path = folder("../../tests/fixtures/proteins/3PWP_B.pdb.gz");
+    let chain = file::read(path).unwrap().chains.remove(0);
+    check_all_four("3PWP_B", &chain.backbone().backbone);
+}
+
+#[test]
+fn top7_goes_round_all_four_representations() {
+    let path = folder("../../../shared/data/proteins/1qys.pdb");
+    if !path.is_file() {
+        println!("SKIPPED: no file {}", path.display());
+        return;
+    }
+    for chain in file::read(path).unwrap().chains {
+        check_all_four("1qys", &chain.backbone().backbone);
+    }
 }
 
 /// Prints the errors of a chain, and holds them to a billionth of an angstrom.

@@ -1,17 +1,172 @@
 //! `steerable convert`.
 
-use clap::Args;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueEnum};
+use steerable_protein::Chain;
+use steerable_protein::file::{self, ModelChoice, ReadOptions};
+
+use super::tables::{self, TableError};
 use crate::CommandResult;
+
+/// What is written of a structure.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Representation {
+    /// A structure file: .pdb or .cif, gzipped where .gz follows.
+    Atoms,
+    /// phi, psi and omega in degrees, NA where they are not defined, as tab-separated columns.
+    Torsions,
+    /// Bond lengths in angstrom and angles in degrees along the backbone, as tab-separated columns.
+    Bonds,
+    /// CA in angstrom and the orientation as a unit quaternion, as tab-separated columns.
+    Frames,
+    /// All distances between CA atoms in angstrom, as a tab-separated matrix.
+    Distances,
+}
 
 /// Arguments of `steerable convert`.
 #[derive(Debug, Args)]
-pub struct ConvertArgs {}
+pub struct ConvertArgs {
+    /// The structure: PDB or mmCIF, gzipped or not; told apart by content.
+    pub input: PathBuf,
+    /// Where it goes; tables go to the standard output without it.
+    pub output: Option<PathBuf>,
+    /// What is written.
+    #[arg(long, value_enum, default_value = "atoms")]
+    pub representation: Representation,
+    /// Only these chains, by name.
+    #[arg(long, value_delimiter = ',')]
+    pub chains: Vec<String>,
+    /// The number of the model; the first of the file without it.
+    #[arg(long)]
+    pub model: Option<u32>,
+    /// Add O and CB where they are missing and ideal geometry tells where they are.
+    #[arg(long)]
+    pub complete: bool,
+}
 
-/// Runs it.
+/// A conversion that cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum ConvertError {
+    /// Atoms are written to a file.
+    #[error("{}: name a file to write atoms to, or choose another --representation", input.display())]
+    NoOutput {
+        /// The structure.
+        input: PathBuf,
+    },
+    /// A chain that is not there.
+    #[error("{}: no chain {chain:?}, only {}", input.display(), present.join(", "))]
+    NoSuchChain {
+        /// The structure.
+        input: PathBuf,
+        /// The chain asked for.
+        chain: String,
+        /// The chains that there are.
+        present: Vec<String>,
+    },
+    /// The output cannot be written.
+    #[error("{}: {source}", output.display())]
+    Output {
+        /// The file.
+        output: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A residue without the representation.
+    #[error("{}: {source}", input.display())]
+    Table {
+        /// The structure.
+        input: PathBuf,
+        /// Where and why not.
+        source: TableError,
+    },
+}
+
+/// Reads, tells what was handled by rule, and writes.
 ///
 /// # Errors
-/// Always: it is not there yet.
-pub fn run(_args: &ConvertArgs) -> CommandResult {
-    Err("`steerable convert` is not there yet".into())
+/// A structure that cannot be read, a chain that is not there, a residue without the representation, or a
+/// file that cannot be written.
+pub fn run(args: &ConvertArgs) -> CommandResult {
+    let chains = read(args)?;
+    if args.representation == Representation::Atoms {
+        let output = args.output.as_ref().ok_or_else(|| ConvertError::NoOutput {
+            input: args.input.clone(),
+        })?;
+        return Ok(file::write(output, &chains)?);
+    }
+    match &args.output {
+        None => table(
+            args,
+            &chains,
+            &mut std::io::stdout().lock(),
+            Path::new("standard output"),
+        )?,
+        Some(output) => {
+            let created = File::create(output).map_err(|source| ConvertError::Output {
+                output: output.clone(),
+                source,
+            })?;
+            table(args, &chains, &mut BufWriter::new(created), output)?;
+        }
+    }
+    Ok(())
+}
+
+/// The chosen chains.
+fn read(args: &ConvertArgs) -> Result<Vec<Chain>, Box<dyn std::error::Error>> {
+    let options = ReadOptions {
+        model: args.model.map_or(ModelChoice::First, ModelChoice::Number),
+        ..ReadOptions::default()
+    };
+    let contents = options.read(&args.input)?;
+    eprint!("{}", contents.report);
+    let present: Vec<String> = contents.chains.iter().map(|c| c.id.clone()).collect();
+    if let Some(chain) = args.chains.iter().find(|chain| !present.contains(chain)) {
+        return Err(Box::new(ConvertError::NoSuchChain {
+            input: args.input.clone(),
+            chain: chain.clone(),
+            present,
+        }));
+    }
+    let chosen = |chain: &Chain| args.chains.is_empty() || args.chains.contains(&chain.id);
+    let chains = contents.chains.into_iter().filter(chosen);
+    let completed = chains.map(|chain| {
+        if !args.complete {
+            return chain;
+        }
+        let (chain, added) = chain.with_ideal_atoms();
+        for atom in added {
+            eprintln!("{}: {} added", atom.residue, atom.name);
+        }
+        chain
+    });
+    Ok(completed.collect())
+}
+
+fn table(
+    args: &ConvertArgs,
+    chains: &[Chain],
+    out: &mut impl Write,
+    output: &Path,
+) -> Result<(), ConvertError> {
+    let written = match args.representation {
+        Representation::Torsions => tables::torsions(chains, out),
+        Representation::Bonds => tables::bonds(chains, out),
+        Representation::Frames => tables::frames(chains, out),
+        Representation::Distances | Representation::Atoms => tables::distances(chains, out),
+    };
+    let written = written.and_then(|()| Ok(out.flush()?));
+    written.map_err(|error| match error {
+        TableError::Io(source) => ConvertError::Output {
+            output: output.to_path_buf(),
+            source,
+        },
+        source => ConvertError::Table {
+            input: args.input.clone(),
+            source,
+        },
+    })
 }

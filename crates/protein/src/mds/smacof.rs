@@ -37,6 +37,8 @@ pub struct Smacof {
 const INNER: usize = 8;
 /// Squares of residuals below this fraction of the first one are rounding.
 const SOLVED: f64 = 1e-20;
+/// Stress below this fraction of the distances' weighted squares is rounding: nothing is refined.
+const EXACT: f64 = 1e-24;
 
 /// Lowers the stress of `start` by majorization, over the known distances only.
 ///
@@ -62,8 +64,12 @@ pub fn smacof(
     }
     let mut points = start;
     let mut stress = vec![stress_of(known, &points)];
+    let exact = EXACT * weighted_squares(known);
     for _ in 0..config.max_steps {
         let before = stress[stress.len() - 1];
+        if before <= exact {
+            break;
+        }
         let next = step(known, &points);
         let after = stress_of(known, &next);
         // Where the stress is rounding, a step may raise it by rounding: it is not taken.
@@ -88,6 +94,18 @@ fn stress_of(known: &KnownDistances, points: &[Vector3<f64>]) -> f64 {
         terms.sum()
     });
     // Every pair stands in two rows.
+    rows.iter().sum::<f64>() / 2.0
+}
+
+/// `sum over pairs of w d^2`: the stress of points in one place.
+fn weighted_squares(known: &KnownDistances) -> f64 {
+    let rows: Vec<f64> = each_residue(known, |i| {
+        let terms = known
+            .of(i)
+            .iter()
+            .map(|n| n.weight * n.distance * n.distance);
+        terms.sum()
+    });
     rows.iter().sum::<f64>() / 2.0
 }
 

@@ -288,3 +288,23 @@ fn wrong_distances_weights_pairs_and_starts_are_errors() {
         })
     );
 }
+
+#[test]
+fn two_thousand_residues_are_embedded_in_seconds_and_to_rounding() {
+    let points = wandering(2000, &mut seeded(51));
+    let points = if handedness(&points) < 0.0 {
+        mirrored(&points)
+    } else {
+        points
+    };
+    let known = KnownDistances::all(&DistanceMatrix::of(&points)).unwrap();
+    let start = std::time::Instant::now();
+    let found = embed(&known, SmacofConfig::default()).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    let error = rmsd(&found.points, &points);
+    println!(
+        "L = 2000: {error:e} angstrom in {seconds:.2} s, {} steps of refinement",
+        found.stress.len() - 1
+    );
+    assert!(error < 1e-8, "{error:e}");
+}

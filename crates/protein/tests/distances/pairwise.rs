@@ -98,13 +98,13 @@ fn a_residue_has_no_orientation_to_itself_nor_in_a_line() {
 }
 
 #[test]
-fn a_virtual_cb_lies_a_tenth_of_an_angstrom_from_the_real_one() {
+fn an_ideal_cb_lies_a_tenth_of_an_angstrom_from_the_real_one() {
     let mut squares = Vec::new();
     for (_, chain) in real_chains() {
         for residue in &chain.residues {
             if let (Some(backbone), Some(cb)) = (residue.backbone(), residue.position("CB")) {
-                let virtual_cb = OrientedResidue::with_virtual_cb(backbone).cb;
-                squares.push((virtual_cb - cb).norm_squared());
+                let ideal_cb = OrientedResidue::with_ideal_cb(backbone).unwrap().cb;
+                squares.push((ideal_cb - cb).norm_squared());
             }
         }
     }
@@ -112,10 +112,7 @@ fn a_virtual_cb_lies_a_tenth_of_an_angstrom_from_the_real_one() {
         return;
     }
     let rms = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
-    println!(
-        "{} residues: virtual CB {rms:.3} angstrom off",
-        squares.len()
-    );
+    println!("{} residues: ideal CB {rms:.3} angstrom off", squares.len());
     assert!(rms < 0.15, "{rms}");
 }
 

@@ -1,5 +1,10 @@
 //! Bond lengths, angles and torsions, and the way back to coordinates (NeRF).
 
+mod scan;
+mod tensors;
+
+pub use tensors::InternalTensors;
+
 use nalgebra::Vector3;
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
