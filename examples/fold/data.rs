@@ -82,7 +82,8 @@ impl Target {
     /// At most `len` residues that follow each other, from a random place on.
     pub fn piece(&self, len: usize, rng: &mut impl Rng) -> Self {
         let first = rng.random_range(0..=self.len().saturating_sub(len));
-        self.rows((first..(first + len).min(self.len())).collect())
+        let rows: Vec<usize> = (first..(first + len).min(self.len())).collect();
+        self.rows(&rows)
     }
 
     /// Two pieces of half of `len` residues each from random places, or all residues where there are not
@@ -96,11 +97,11 @@ impl Target {
         places.sort_unstable();
         let [first, second] = [places[0], places[1] + half];
         let rows = (first..first + half).chain(second..second + half);
-        self.rows(rows.collect())
+        self.rows(&rows.collect::<Vec<_>>())
     }
 
     /// These residues, in ascending order.
-    fn rows(&self, rows: Vec<usize>) -> Self {
+    fn rows(&self, rows: &[usize]) -> Self {
         let bonded = rows.iter().enumerate().map(|(k, &row)| {
             let follows = k > 0 && rows[k - 1] + 1 == row;
             follows && self.backbone.is_bonded_to_previous(row)

@@ -51,7 +51,7 @@ pub enum FoldError {
         /// The chain.
         chain: String,
         /// Why not.
-        source: ChainError,
+        source: Box<ChainError>,
     },
     /// Bins of distances that are none.
     #[error(transparent)]
@@ -61,7 +61,7 @@ pub enum FoldError {
     Build(#[from] BuildError),
     /// A checkpoint.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(Box<CheckpointError>),
     /// A checkpoint of another model.
     #[error("{} is of another model: its configuration is {found}, asked for is {wanted}", file.display())]
     OtherModel {
@@ -72,6 +72,12 @@ pub enum FoldError {
         /// The one that is asked for.
         wanted: String,
     },
+}
+
+impl From<CheckpointError> for FoldError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(error.into())
+    }
 }
 
 /// What can be wrong with one chain.
@@ -99,7 +105,7 @@ impl ChainError {
     pub fn of(self, chain: &str) -> FoldError {
         FoldError::Chain {
             chain: chain.to_string(),
-            source: self,
+            source: self.into(),
         }
     }
 }

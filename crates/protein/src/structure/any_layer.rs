@@ -21,6 +21,10 @@ pub enum LayerConfig {
 
 /// Either kind of layer.
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a model has a handful of layers, and burn's modules cannot be boxed"
+)]
 pub enum AnyLayer {
     /// An SE(3)-Transformer.
     Transformer(TransformerLayer),
