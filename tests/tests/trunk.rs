@@ -206,7 +206,7 @@ fn gradients_to_pairs_and_parameters_fit_finite_differences() {
         };
         let pairs = |numbers: &[f64]| upload(numbers.to_vec(), [LENGTH, LENGTH, PAIRS], &device);
         let leaf = pairs(&problem.pairs).require_grad();
-        let mut gradients = loss(&trunk, leaf.clone()).backward();
+        let gradients = loss(&trunk, leaf.clone()).backward();
         let step = 1e-5;
 
         let gradient = numbers(leaf.grad(&gradients).expect("the loss reads the pairs"));
@@ -221,7 +221,7 @@ fn gradients_to_pairs_and_parameters_fit_finite_differences() {
             (value(step) - value(-step)) / (2.0 * step),
         );
 
-        let gradient = parameters::gradients(&trunk, &mut gradients);
+        let gradient = parameters::gradients(&trunk, &gradients);
         let at = parameters::read(&trunk);
         let along = normals(at.len(), &mut rng);
         let value = |step: f64| {
