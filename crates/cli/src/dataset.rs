@@ -208,20 +208,31 @@ pub fn structures(file: &Path, energy: EnergyUnit) -> Result<Vec<Structure>, Box
     })
 }
 
+/// A cloud as models take it: so many points of it, the farthest from each other.
+///
+/// # Errors
+/// When it has not so many.
+pub fn of_cloud(
+    cloud: &shapes::Cloud,
+    points: Option<usize>,
+) -> Result<Sample, shapes::TooFewPoints> {
+    match points {
+        None => Ok(cloud.sample()),
+        Some(count) => {
+            let chosen = shapes::farthest_points(&cloud.points, count)?;
+            Ok(cloud.chosen(&chosen).sample())
+        }
+    }
+}
+
 fn of_shapes(config: &RunConfig, data: &ShapeData) -> Result<DataSet, Box<dyn Error>> {
     let file = config.path(&data.file);
     let all = shapes::read_clouds(&file)?;
     let mut of_training = Vec::new();
     let mut test = Vec::new();
     for cloud in &all.clouds {
-        let sample = match data.points {
-            None => cloud.sample(),
-            Some(count) => {
-                let chosen = shapes::farthest_points(&cloud.points, count)
-                    .map_err(|error| format!("{}: {error}", file.display()))?;
-                cloud.chosen(&chosen).sample()
-            }
-        };
+        let sample =
+            of_cloud(cloud, data.points).map_err(|error| format!("{}: {error}", file.display()))?;
         match cloud.is_test {
             true => test.push(sample),
             false => of_training.push(sample),

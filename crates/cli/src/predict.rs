@@ -11,11 +11,12 @@ use steerable_data::{
     AtomProperty, AtomValues, EnergyUnit, Loader, Property, Sample, Structure, Turns, Unit, Value,
     extxyz, shapes,
 };
+use steerable_train::models::VectorTarget;
 use steerable_train::tasks::{Task, Values};
 
 use crate::CommandResult;
 use crate::config::FileUnit;
-use crate::dataset::structures;
+use crate::dataset::{of_cloud, structures};
 use crate::load::Trained;
 use crate::recipe::{ModelRecipe, WithTask};
 use crate::run_folder::write_whole;
@@ -45,10 +46,11 @@ pub fn run(args: &PredictArgs) -> CommandResult {
     let format = Format::of(&args.out)?;
     let trained = Trained::load(&args.checkpoint)?;
     let input = match &trained.recipe.model {
-        ModelRecipe::Shapes { .. } | ModelRecipe::PointNet { .. } => {
+        ModelRecipe::Shapes { points, .. } | ModelRecipe::PointNet { points, .. } => {
             let clouds = shapes::read_clouds(&args.file)?.clouds;
+            let samples = clouds.iter().map(|cloud| of_cloud(cloud, *points));
             Input {
-                samples: clouds.iter().map(shapes::Cloud::sample).collect(),
+                samples: samples.collect::<Result<_, _>>()?,
                 structures: Vec::new(),
             }
         }
@@ -150,6 +152,11 @@ impl WithTask for Asked<'_> {
 
     fn with<T: Task>(self, task: T, model: T::Model) -> Result<Self::Output, Box<dyn Error>> {
         let model = self.trained.fill(model)?;
+        // Whether vectors are of molecules, else they are of atoms.
+        let of_wholes = matches!(
+            &self.trained.recipe.model,
+            ModelRecipe::Vectors { config, .. } if config.target == VectorTarget::Molecule
+        );
         let order: Vec<usize> = (0..self.samples.len()).collect();
         let graph = &self.trained.recipe.graph;
         let loader = Loader::in_memory(self.samples, graph.loader(Turns::None))?;
@@ -166,7 +173,7 @@ impl WithTask for Asked<'_> {
                     answers.push(Answer {
                         name: predicted.name.clone(),
                         unit: predicted.unit.clone(),
-                        value: value_of(&values, item, nodes, batch.items.len()),
+                        value: value_of(&values, item, nodes, of_wholes),
                     });
                 }
             }
@@ -179,13 +186,11 @@ fn value_of(
     values: &Values,
     item: usize,
     nodes: std::ops::Range<usize>,
-    items: usize,
+    of_wholes: bool,
 ) -> AnswerValue {
     match values {
         Values::Scalars { predicted, .. } => AnswerValue::Number(predicted[item]),
-        Values::Vectors { predicted, .. } if predicted.len() == items && nodes.len() != 1 => {
-            AnswerValue::Vector(predicted[item])
-        }
+        Values::Vectors { predicted, .. } if of_wholes => AnswerValue::Vector(predicted[item]),
         Values::Vectors { predicted, .. } => AnswerValue::OfAtoms(predicted[nodes].to_vec()),
         Values::Classes {
             logits, classes, ..

@@ -68,6 +68,8 @@ pub enum ModelRecipe {
         config: ShapeClassifierConfig,
         /// The classes' names.
         classes: Vec<String>,
+        /// How many points of a cloud are taken; all if it is not given.
+        points: Option<usize>,
     },
     /// The same by a network that is not equivariant.
     PointNet {
@@ -75,8 +77,13 @@ pub enum ModelRecipe {
         config: PointNetConfig,
         /// The classes' names.
         classes: Vec<String>,
+        /// How many points of a cloud are taken; all if it is not given.
+        points: Option<usize>,
     },
 }
+
+/// The vectors of an item that are meant.
+type Pick = fn(&Sample) -> &[[f64; 3]];
 
 /// What is done with a task and its model, whatever they are.
 pub trait WithTask {
@@ -207,7 +214,7 @@ impl Recipe {
                 (sample.targets.scalars[0] - scaling.offset(classes)).abs()
             }))
         };
-        let size = |pick: fn(&Sample) -> &[[f64; 3]]| {
+        let size = |pick: Pick| {
             let numbers = data
                 .test
                 .iter()
@@ -274,9 +281,10 @@ fn model(
     let input = AtomInput::of_species(all.flat_map(|sample| sample.species.clone()), bonds);
     let width = head.width;
     let (name, unit) = data.targets[0].clone();
-    let vectors = match &config.data {
-        DataConfig::Structures(data) => data.vectors,
-        _ => None,
+    let (vectors, points) = match &config.data {
+        DataConfig::Structures(data) => (data.vectors, None),
+        DataConfig::Shapes(data) => (None, data.points),
+        DataConfig::Qm9(_) => (None, None),
     };
     match config.task {
         TaskKind::Qm9 => ModelRecipe::Property {
@@ -303,7 +311,7 @@ fn model(
             unit,
         },
         TaskKind::Vectors => {
-            let (target, pick): (_, fn(&Sample) -> &[[f64; 3]]) = match vectors {
+            let (target, pick): (_, Pick) = match vectors {
                 Some(VectorKind::Dipole) => (VectorTarget::Molecule, |s| &s.targets.vectors),
                 _ => (VectorTarget::Atoms, |s| &s.targets.node_vectors),
             };
@@ -324,6 +332,7 @@ fn model(
                 classes: data.classes.len(),
             },
             classes: data.classes.clone(),
+            points,
         },
         TaskKind::Shapes => ModelRecipe::Shapes {
             config: ShapeClassifierConfig {
@@ -332,6 +341,7 @@ fn model(
                 classes: data.classes.len(),
             },
             classes: data.classes.clone(),
+            points,
         },
     }
 }
@@ -357,7 +367,7 @@ fn scaling(train: &[Sample], input: &AtomInput, pooling: PoolingKind) -> Scaling
     }
 }
 
-fn root_mean_square(train: &[Sample], pick: fn(&Sample) -> &[[f64; 3]]) -> f64 {
+fn root_mean_square(train: &[Sample], pick: Pick) -> f64 {
     let numbers = train.iter().flat_map(|sample| pick(sample).as_flattened());
     let size = mean(numbers.map(|x| x * x)).sqrt();
     if size > 0.0 { size } else { 1.0 }

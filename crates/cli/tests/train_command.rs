@@ -169,16 +169,26 @@ fn start(config: &Path, run: &Path) -> Child {
     .expect("the program runs")
 }
 
-/// Waits for the end, at most so long; whether it ended.
-fn ends_within(child: &mut Child, time: Duration) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < time {
+/// Epochs that a run has logged.
+fn logged(run: &Path) -> usize {
+    fs::read_to_string(run.join("log.jsonl")).map_or(0, |log| log.lines().count())
+}
+
+/// Waits until so many epochs are logged, and then so long; whether the training ended before.
+fn ends_before(child: &mut Child, run: &Path, epochs: usize, then: Duration) -> bool {
+    let mut reached: Option<Instant> = None;
+    loop {
         if child.try_wait().expect("it is ours").is_some() {
             return true;
         }
-        std::thread::sleep(Duration::from_millis(2));
+        if reached.is_none() && logged(run) >= epochs {
+            reached = Some(Instant::now());
+        }
+        if reached.is_some_and(|at| at.elapsed() >= then) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_micros(300));
     }
-    false
 }
 
 #[test]
@@ -186,7 +196,6 @@ fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_throug
     let scratch = Scratch::new("killed");
     let config = configured(&scratch, 40);
     let through = scratch.file("through");
-    let begun = Instant::now();
     succeeds(&[
         "train",
         path(&config),
@@ -195,27 +204,31 @@ fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_throug
         "--out",
         path(&through),
     ]);
-    let whole = begun.elapsed();
 
-    // Each sitting is given another part of the time that the whole takes: some end while they read data,
-    // some while they step, write or rename.
+    // Each sitting is killed some epochs on, and some milliseconds after: while it reads data, steps, writes or
+    // renames.
     let killed = scratch.file("killed");
-    let mut moment = 0x9e37_79b9_u64 ^ u64::from(std::process::id());
-    let mut kills = 0;
-    for _ in 0..60 {
-        moment = moment
+    let mut state = 0x9e37_79b9_u64 ^ u64::from(std::process::id());
+    let mut random = |below: u64| {
+        state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        let part = 0.05 + 0.35 * (moment >> 40) as f64 / (1_u64 << 24) as f64;
+        (state >> 33) % below
+    };
+    let mut kills = 0;
+    for _ in 0..200 {
+        let before = logged(&killed);
         let mut child = start(&config, &killed);
-        if ends_within(&mut child, whole.mul_f64(part)) {
+        let epochs = before + random(7) as usize;
+        let then = Duration::from_micros(random(60_000));
+        if ends_before(&mut child, &killed, epochs, then) {
             break;
         }
         child.kill().expect("it can be killed");
         child.wait().expect("it is ours");
         kills += 1;
     }
-    assert!(kills >= 3, "killed only {kills} times in {whole:?}");
+    assert!(kills >= 3, "killed only {kills} times");
     succeeds(&[
         "train",
         path(&config),
@@ -239,7 +252,7 @@ fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_throug
     // The log tells each epoch once.
     let log = fs::read_to_string(killed.join("log.jsonl")).expect("a log");
     assert_eq!(log.lines().count(), 40, "after {kills} kills");
-    println!("killed {kills} times in a training of {whole:?}");
+    println!("killed {kills} times");
 }
 
 #[cfg(unix)]

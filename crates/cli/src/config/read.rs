@@ -110,7 +110,7 @@ impl RunConfig {
     }
 
     /// A value that is not allowed.
-    pub fn refuse(&self, key: &str, value: impl ToString, allowed: &str) -> ConfigError {
+    pub fn refuse(&self, key: &str, value: &dyn std::fmt::Display, allowed: &str) -> ConfigError {
         ConfigError::Value {
             file: self.file.clone(),
             key: key.into(),
@@ -122,7 +122,7 @@ impl RunConfig {
     fn check(&self) -> Result<(), ConfigError> {
         let graph = &self.graph;
         if !(graph.radius > 0.0 && graph.radius.is_finite()) {
-            return Err(self.refuse("graph.radius", graph.radius, "a positive length"));
+            return Err(self.refuse("graph.radius", &graph.radius, "a positive length"));
         }
         for (key, value) in [
             ("graph.batch_nodes", graph.batch_nodes),
@@ -130,12 +130,12 @@ impl RunConfig {
             ("graph.workers", graph.workers),
         ] {
             if value == 0 {
-                return Err(self.refuse(key, value, "at least 1"));
+                return Err(self.refuse(key, &value, "at least 1"));
             }
         }
         if graph.edges == super::EdgeKind::Nearest && graph.neighbours == 0 {
             let allowed = "at least 1 with edges = \"nearest\"";
-            return Err(self.refuse("graph.neighbours", graph.neighbours, allowed));
+            return Err(self.refuse("graph.neighbours", &graph.neighbours, allowed));
         }
         match &self.data {
             DataConfig::Qm9(data) => self.check_sizes(data.train, data.validation),
@@ -144,12 +144,12 @@ impl RunConfig {
                 match (self.task, data.vectors) {
                     (TaskKind::Vectors, None) => Err(self.refuse(
                         "data.vectors",
-                        "nothing",
+                        &"nothing",
                         "\"forces\" or \"dipole\" for the task \"vectors\"",
                     )),
                     (TaskKind::Potential, Some(_)) => Err(self.refuse(
                         "data.vectors",
-                        "given",
+                        &"given",
                         "nothing for the task \"potential\", which learns energies and forces",
                     )),
                     _ => Ok(()),
@@ -157,7 +157,7 @@ impl RunConfig {
             }
             DataConfig::Shapes(data) => match data.validation {
                 part if part > 0.0 && part < 1.0 => Ok(()),
-                part => Err(self.refuse("data.validation", part, "a part between 0 and 1")),
+                part => Err(self.refuse("data.validation", &part, "a part between 0 and 1")),
             },
         }
     }
@@ -165,7 +165,7 @@ impl RunConfig {
     fn check_sizes(&self, train: usize, validation: usize) -> Result<(), ConfigError> {
         for (key, value) in [("data.train", train), ("data.validation", validation)] {
             if value == 0 {
-                return Err(self.refuse(key, value, "at least 1"));
+                return Err(self.refuse(key, &value, "at least 1"));
             }
         }
         Ok(())
