@@ -31,7 +31,7 @@ pub struct RefineArgs {
 pub enum RefineError {
     /// The checkpoint cannot be used.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(Box<CheckpointError>),
     /// It is of another kind of model.
     #[error("{} is of a model of kind \"{found}\"; refining needs one of kind \"{MODEL_KIND}\"", file.display())]
     Kind {
@@ -56,8 +56,14 @@ pub enum RefineError {
         /// The chain.
         chain: String,
         /// Why not.
-        source: FoldingError,
+        source: Box<FoldingError>,
     },
+}
+
+impl From<CheckpointError> for RefineError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(error.into())
+    }
 }
 
 /// Builds the model that a checkpoint is of.
@@ -115,7 +121,7 @@ pub fn run(args: &RefineArgs) -> CommandResult {
                 return Err(RefineError::Chain {
                     file: args.input.clone(),
                     chain: chain.id.clone(),
-                    source,
+                    source: source.into(),
                 }
                 .into());
             }
