@@ -84,6 +84,8 @@ impl MessagePlan {
             invariants,
         } = columns;
         let given = harmonics + invariants + edge_features + 1;
+        // The features of the sources and their gradient: at most one source for each edge.
+        let of_sources = 2 * features;
         // Gathered, joined, and the gradient cut apart again.
         let (joined, more_indices) = match edge_features {
             0 => (0, 0),
@@ -108,7 +110,7 @@ impl MessagePlan {
             .sum();
         // Of each convolution, and their sum.
         let gradients = (self.convolutions().count() + 1) * (harmonics + invariants) + 1;
-        let numbers = given + joined + formed + gradients;
-        (numbers * number + (INDICES + more_indices) * size_of::<i32>()) as u64
+        let numbers = given + of_sources + joined + formed + gradients;
+        (numbers * number + (2 * INDICES + more_indices) * size_of::<i32>()) as u64
     }
 }

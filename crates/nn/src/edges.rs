@@ -46,7 +46,8 @@ impl GraphTensors {
     /// slab: consecutive nodes with their incoming edges, as many as fit. Between the passes they store
     /// nothing on the edges, and the backward pass forms it again. What the edges are given, such as
     /// harmonics, and everything on nodes is not part of it. Results and gradients are the same up to
-    /// rounding.
+    /// rounding. Layers of other crates that call the operations of `steerable-kernels` themselves, such as
+    /// the invariant point attention of `steerable-protein`, read [`budget`](Self::budget) or go without one.
     #[must_use]
     pub fn with_budget(self, budget: MemoryBudget) -> Self {
         Self { budget, ..self }

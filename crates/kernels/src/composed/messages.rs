@@ -10,6 +10,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::{Slice, TensorData};
 
 use super::Matrix;
+use super::node_sums::NodeSums;
 use crate::edges::group;
 use crate::host::convolution::Wanted;
 use crate::host::radial::RadialWanted;
@@ -27,10 +28,12 @@ enum Place {
     Edges,
     /// To the rows of its nodes.
     Nodes,
+    /// Added to the rows of the nodes that its edges leave.
+    Sources,
 }
 
 const PLACES: MessageTensors<Place> = MessageTensors {
-    features: Place::Sum,
+    features: Place::Sources,
     edge_features: Place::Edges,
     harmonics: Place::Edges,
     invariants: Place::Edges,
@@ -64,25 +67,35 @@ pub(crate) fn backward<B: MessageOps>(
     wanted: &MessageTensors<bool>,
 ) -> [FloatTensor<B>; 10] {
     let mut totals: [Option<FloatTensor<B>>; 10] = Default::default();
+    let mut to_sources = NodeSums::<B>::new(job.edges.num_nodes());
     for slab in &job.slabs {
         let grad = Matrix::<B>(grad.clone()).rows(job.rows_of(slab)).0;
-        let found = OnSlab::<B>::new(tensors, job, slab).backward(grad, wanted);
+        let slab_tensors = OnSlab::<B>::new(tensors, job, slab);
+        let found = slab_tensors.backward(grad, wanted);
         let places = PLACES.into_array().into_iter().zip(found.into_array());
         for (total, (kind, found)) in totals.iter_mut().zip(places) {
             let Some(found) = found else { continue };
             let before = total.take();
-            *total = Some(match kind {
-                Place::Sum => sum::<B>(before, found),
+            *total = match kind {
+                Place::Sum => Some(sum::<B>(before, found)),
                 Place::Edges => {
-                    place::<B>(before, job.edges.num_edges(), slab.edges.clone(), found)
+                    let edges = slab.edges.clone();
+                    Some(place::<B>(before, job.edges.num_edges(), edges, found))
                 }
                 Place::Nodes => {
-                    place::<B>(before, job.edges.num_nodes(), slab.nodes.clone(), found)
+                    let nodes = slab.nodes.clone();
+                    Some(place::<B>(before, job.edges.num_nodes(), nodes, found))
                 }
-            });
+                Place::Sources => {
+                    to_sources.add(&slab_tensors.sources, found);
+                    None
+                }
+            };
         }
     }
-    let mut totals = totals.into_iter();
+    let mut totals = MessageTensors::from(totals);
+    totals.features = to_sources.finish();
+    let mut totals = totals.into_array().into_iter();
     tensors.clone().into_array().map(|like| {
         let total = totals.next().flatten();
         total.unwrap_or_else(|| B::float_zeros(like.shape(), &like.device(), like.dtype().into()))
@@ -115,7 +128,10 @@ fn place<B: Backend>(
     B::float_slice_assign(all, &slices, of_slab)
 }
 
-fn upload<B: Backend>(indices: impl Iterator<Item = u32>, device: &B::Device) -> IntTensor<B> {
+pub(super) fn upload<B: Backend>(
+    indices: impl Iterator<Item = u32>,
+    device: &B::Device,
+) -> IntTensor<B> {
     let indices: Vec<i32> = indices.map(|index| index as i32).collect();
     let len = indices.len();
     B::int_from_data(TensorData::new(indices, [len]), device)
@@ -151,9 +167,11 @@ struct OnSlab<'a, B: Backend> {
     job: &'a MessageJob,
     tensors: &'a MessageTensors<FloatTensor<B>>,
     slab: &'a Slab,
-    /// The slab's edges by the node they leave.
+    /// The nodes that the slab's edges leave, ascending. Only their features are read.
+    sources: Vec<u32>,
+    /// The slab's edges by the source they leave.
     by_src: Groups<B>,
-    /// What the convolutions read: the features of all nodes, or where the edges have features of their
+    /// What the convolutions read: the features of the sources, or where the edges have features of their
     /// own, both side by side on the edges.
     read: FloatTensor<B>,
     /// Which row of `read` each edge reads.
@@ -172,20 +190,29 @@ impl<'a, B: MessageOps> OnSlab<'a, B> {
     ) -> Self {
         let device = tensors.features.device();
         let edges = slab.edges.len() as u32;
-        let sources = job.edges.sources(slab);
-        let (order, offsets) = group(sources, job.edges.num_nodes());
-        let by_src = [sources, &order, &offsets]
-            .map(|indices| upload::<B>(indices.iter().copied(), &device));
+        let each = |end: u32| [end, end, end + 1].map(|end| upload::<B>(0..end, &device));
+        let (sources, index) = distinct(job.edges.sources(slab));
+        let features = match sources.len() {
+            all if all == job.edges.num_nodes() => tensors.features.clone(),
+            some => {
+                // Each row is read once, so the way back is that of single rows.
+                let [_, order, offsets] = each(some as u32);
+                let index = upload::<B>(sources.iter().copied(), &device);
+                B::gather_rows(tensors.features.clone(), index, order, offsets)
+            }
+        };
+        let (order, offsets) = group(&index, sources.len());
+        let by_src =
+            [&index, &order, &offsets].map(|indices| upload::<B>(indices.iter().copied(), &device));
         let of_edges =
             |tensor: &FloatTensor<B>| Matrix::<B>(tensor.clone()).rows(slab.edges.clone());
         let (read, src) = if has_columns(&tensors.edge_features) {
             let [index, order, offsets] = by_src.clone();
-            let gathered = B::gather_rows(tensors.features.clone(), index, order, offsets);
+            let gathered = B::gather_rows(features, index, order, offsets);
             let parts = vec![Matrix(gathered), of_edges(&tensors.edge_features)];
-            let each = [edges, edges, edges + 1].map(|end| upload::<B>(0..end, &device));
-            (Matrix::side_by_side(parts).0, each)
+            (Matrix::side_by_side(parts).0, each(edges))
         } else {
-            (tensors.features.clone(), by_src.clone())
+            (features, by_src.clone())
         };
         let rows = match job.plan.reduction {
             Reduction::Sum => upload::<B>(job.edges.offsets_within(slab), &device),
@@ -195,6 +222,7 @@ impl<'a, B: MessageOps> OnSlab<'a, B> {
             job,
             tensors,
             slab,
+            sources,
             by_src,
             read,
             src,
@@ -383,7 +411,7 @@ impl<'a, B: MessageOps> OnSlab<'a, B> {
         }
     }
 
-    /// The gradient to what the convolutions read, as gradients to the features of the nodes and of the
+    /// The gradient to what the convolutions read, as gradients to the features of the sources and of the
     /// edges.
     fn cut_apart(
         &self,
@@ -408,4 +436,14 @@ impl<'a, B: MessageOps> OnSlab<'a, B> {
 
 fn has_columns<T: TensorMetadata>(tensor: &T) -> bool {
     tensor.shape()[1] > 0
+}
+
+/// The distinct numbers of a list, ascending, and where among them each of the list stands.
+fn distinct(all: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let mut distinct = all.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let place = |number: &u32| distinct.partition_point(|other| other < number) as u32;
+    let places = all.iter().map(place).collect();
+    (distinct, places)
 }

@@ -9,6 +9,7 @@ pub(crate) mod attention;
 mod convolution;
 pub(crate) mod geometry;
 pub(crate) mod messages;
+mod node_sums;
 pub(crate) mod radial_stack;
 pub(crate) mod rows;
 mod tape;

@@ -13,11 +13,11 @@ use super::frame_layer::{FoldedLayer, Joint};
 use super::frames::{FRAME, Frame, Frames};
 use super::lanes::{LANES, Lanes, Packed, add};
 use super::last_layer::WeightGradient;
-use super::program::{Group, Order};
+use super::program::{Group, Order, Program};
 use super::radial_weights::{RUNS, RadialWeights, Slab, Span};
 use super::tiles::Tile;
 use super::turns::{Degree, Scaling, Turns, place};
-use super::{Convolution, Program, Wanted};
+use super::{Convolution, Wanted};
 use crate::host::real::Real;
 use crate::host::simd::{Instructions, Loop, dispatch};
 
@@ -32,7 +32,7 @@ pub(super) struct Framing<T> {
 }
 
 impl<T: Real> Framing<T> {
-    /// `None` where the edges have no frames.
+    /// `None` where too many edges have no frame.
     pub(super) fn new(
         convolution: &Convolution<'_, T>,
         groups: &mut [Group<'_, T>],
@@ -59,6 +59,11 @@ impl<T: Real> Framing<T> {
             inputs,
             outputs,
         })
+    }
+
+    /// The edges that have no frame, ascending.
+    pub(super) fn edges_without(&self) -> &[usize] {
+        &self.frames.without
     }
 
     fn blocks(&self, side: Side) -> &[Block] {

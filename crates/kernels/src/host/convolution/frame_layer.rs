@@ -132,7 +132,7 @@ impl<T: Real> Fold<T> {
     }
 }
 
-/// `to[row] = sum over the combination of value from[other row]`, rows of `width` numbers.
+/// `to[row] += sum over the combination of value from[other row]`, rows of `width` numbers.
 struct Combine<'a, T> {
     combinations: &'a [Combination<T>],
     width: usize,
@@ -154,7 +154,7 @@ impl<T: Real> Loop for Combine<'_, T> {
             let (wide, rest) = to.as_chunks_mut::<LANES>();
             let start = wide.len() * LANES;
             for (at, to) in wide.iter_mut().enumerate() {
-                let mut sum = [T::ZERO; LANES];
+                let mut sum = *to;
                 for &(row, value) in combination {
                     let from = &from[row * width + at * LANES..][..LANES];
                     for lane in 0..LANES {
@@ -164,7 +164,7 @@ impl<T: Real> Loop for Combine<'_, T> {
                 *to = sum;
             }
             for (at, to) in rest.iter_mut().enumerate() {
-                *to = combination.iter().fold(T::ZERO, |sum, &(row, value)| {
+                *to = combination.iter().fold(*to, |sum, &(row, value)| {
                     I::multiply_add(from[row * width + start + at], value, sum)
                 });
             }
@@ -227,7 +227,7 @@ impl<T: Real> FoldedLayer<T> {
         }
     }
 
-    /// Writes the gradient to the layer's own columns, from that to the folded ones.
+    /// Adds the gradient to the folded columns to that to the layer's own.
     pub(super) fn unfold(&self, folded: &WeightGradient<T>, to: &mut WeightGradient<T>) {
         let unfold = |from: &[T], to: &mut [T], per_column: usize| {
             for fold in &self.folds {

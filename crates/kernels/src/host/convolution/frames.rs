@@ -14,6 +14,8 @@ use crate::host::real::Real;
 pub(super) const FRAME: usize = 5;
 /// Edges that a thread compares at once.
 const EDGES_AT_ONCE: usize = 512;
+/// One edge in so many may have no frame: they cost both orders.
+const FEW: usize = 8;
 
 /// The frame of one edge: `D = Ry(a) Rx(b)` takes the polar axis to the edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -28,30 +30,40 @@ pub(super) struct Frame<T> {
 
 /// The frames of all edges.
 pub(super) struct Frames<T> {
+    /// Those of edges without one have the scale zero.
     pub(super) of_edges: Vec<Frame<T>>,
+    /// Edges whose harmonics are not those of a direction to rounding, ascending: edges without a length,
+    /// harmonics of another kind, numbers that are not finite.
+    pub(super) without: Vec<usize>,
     normalization: Normalization,
 }
 
 impl<T: Real> Frames<T> {
-    /// The frames, or `None` where the harmonics of an edge are not those of a direction to rounding:
-    /// an edge without a length, harmonics of another kind, numbers that are not finite.
+    /// The frames, or `None` where more than a few edges have none.
     pub(super) fn of(convolution: &Convolution<'_, T>) -> Option<Self> {
         let (width, l_max) = (convolution.harmonics_width, convolution.plan.l_filter_max());
         if l_max == 0 {
             return None;
         }
         let rows = convolution.harmonics.chunks_exact(width);
-        let normalization = rows.clone().find_map(normalization)?;
+        let normalization = normalization(rows.clone())?;
         let harmonics = SphericalHarmonics::new(l_max)
             .with_normalization(normalization)
             .with_threads(Threads::Single);
         let mut of_edges = vec![Frame::default(); rows.len()];
-        let all_point = of_edges
+        let without: Vec<Vec<usize>> = of_edges
             .par_chunks_mut(EDGES_AT_ONCE)
             .zip(convolution.harmonics.par_chunks(EDGES_AT_ONCE * width))
-            .all(|(frames, rows)| read_frames(frames, rows, width, &harmonics));
-        all_point.then_some(Self {
+            .map(|(frames, rows)| read_frames(frames, rows, width, &harmonics))
+            .collect();
+        let starts = (0..).step_by(EDGES_AT_ONCE);
+        let without: Vec<usize> = starts
+            .zip(without)
+            .flat_map(|(start, edges)| edges.into_iter().map(move |edge| start + edge))
+            .collect();
+        (without.len() * FEW <= of_edges.len()).then_some(Self {
             of_edges,
+            without,
             normalization,
         })
     }
@@ -62,25 +74,31 @@ impl<T: Real> Frames<T> {
     }
 }
 
-/// Which lengths the degrees have, up to a factor, told by degrees 0 and 1. `None` where a row is zero,
-/// beyond the cutoff, or an edge has no length.
-fn normalization<T: Real>(y: &[T]) -> Option<Normalization> {
-    let of_vector = y[1] * y[1] + y[2] * y[2] + y[3] * y[3];
-    let is_known = of_vector > T::ZERO && y[0] != T::ZERO;
-    // 1 or 3, here cut in between.
-    is_known.then(|| match of_vector > T::of(2.0) * y[0] * y[0] {
+/// Which lengths the degrees have, up to a factor, told by degrees 0 and 1 of most edges. `None` where
+/// every row is zero, beyond the cutoff, or no edge has a length.
+fn normalization<'r, T: Real>(rows: impl Iterator<Item = &'r [T]>) -> Option<Normalization> {
+    let (mut long, mut known) = (0_usize, 0_usize);
+    for y in rows {
+        let of_vector = y[1] * y[1] + y[2] * y[2] + y[3] * y[3];
+        if of_vector > T::ZERO && y[0] != T::ZERO {
+            known += 1;
+            // 1 or 3, here cut in between.
+            long += usize::from(of_vector > T::of(2.0) * y[0] * y[0]);
+        }
+    }
+    (known > 0).then(|| match 2 * long > known {
         true => Normalization::Component,
         false => Normalization::Norm,
     })
 }
 
-/// Writes the frames of some edges; false where one has none.
+/// Writes the frames of some edges and tells which have none, counted from the first.
 fn read_frames<T: Real>(
     frames: &mut [Frame<T>],
     rows: &[T],
     width: usize,
     harmonics: &SphericalHarmonics,
-) -> bool {
+) -> Vec<usize> {
     let (dim, l_max) = (harmonics.dim(), harmonics.l_max());
     let mut directions = vec![T::ZERO; 3 * frames.len()];
     let rows = || rows.chunks_exact(width);
@@ -102,27 +120,42 @@ fn read_frames<T: Real>(
     // made the harmonics has errors of its own.
     let tolerance = T::of(8.0 * T::EPSILON * ((l_max + 1) * (l_max + 1)) as f64);
     let zeroth = T::of(harmonics.normalization().length(0));
-    frames
-        .iter()
-        .zip(rows())
-        .zip(expected.chunks_exact(dim))
-        .all(|((frame, y), expected)| {
-            let size = frame.scale / zeroth;
-            let magnitude = if size < T::ZERO { T::ZERO - size } else { size };
-            (0..=l_max).all(|l| {
-                let length = T::of(harmonics.normalization().length(l));
-                let most = tolerance * length * magnitude;
-                let degree = l * l..(l + 1) * (l + 1);
-                let expected = &expected[degree.clone()];
-                y[degree].iter().zip(expected).all(|(&y, &expected)| {
-                    let apart = y - size * expected;
-                    apart <= most && T::ZERO - apart <= most
-                })
+    let has_frame = |frame: &Frame<T>, y: &[T], expected: &[T]| {
+        let size = frame.scale / zeroth;
+        let magnitude = if size < T::ZERO { T::ZERO - size } else { size };
+        (0..=l_max).all(|l| {
+            let length = T::of(harmonics.normalization().length(l));
+            let most = tolerance * length * magnitude;
+            let degree = l * l..(l + 1) * (l + 1);
+            let expected = &expected[degree.clone()];
+            y[degree].iter().zip(expected).all(|(&y, &expected)| {
+                let apart = y - size * expected;
+                apart <= most && T::ZERO - apart <= most
             })
         })
+    };
+    let mut without = Vec::new();
+    let edges = frames
+        .iter_mut()
+        .zip(rows())
+        .zip(expected.chunks_exact(dim));
+    for (edge, ((frame, y), expected)) in edges.enumerate() {
+        if !has_frame(frame, y, expected) {
+            *frame = Frame::NONE;
+            without.push(edge);
+        }
+    }
+    without
 }
 
 impl<T: Real> Frame<T> {
+    /// That of an edge which has none: nothing goes through it.
+    const NONE: Self = Self {
+        azimuth: [T::ONE, T::ZERO],
+        polar: [T::ONE, T::ZERO],
+        scale: T::ZERO,
+    };
+
     fn of([x, y, z]: [T; 3], scale: T) -> Self {
         let across = (x * x + z * z).sqrt();
         let length = (across * across + y * y).sqrt();

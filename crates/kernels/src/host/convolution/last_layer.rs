@@ -7,8 +7,8 @@ use std::ops::Range;
 use steerable_harmonics::plan::{Pair, Weighting};
 
 use super::lanes::LANES;
-use super::program::{Group, Order};
-use super::{Convolution, Program, Wanted};
+use super::program::{Group, Order, Program};
+use super::{Convolution, Wanted};
 use crate::host::matmul::Matrix;
 use crate::host::real::{Real, axpy};
 

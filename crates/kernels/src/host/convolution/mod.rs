@@ -22,20 +22,19 @@ mod row_sums;
 mod tests;
 mod tiles;
 mod turns;
+mod unframed;
 mod worker;
 
 use std::ops::Range;
 
 use rayon::prelude::*;
-use steerable_harmonics::plan::{ConvolutionPlan, Weighting};
+use steerable_harmonics::plan::ConvolutionPlan;
 
-use self::cost::{Size, choose_frames, choose_without_frames};
-use self::edge_frames::Framing;
+use self::cost::Size;
 use self::lanes::{LANES, Packed};
 use self::last_layer::{Layer, PackedWeight, WeightGradient};
-use self::program::{Group, Order, groups};
-use self::row_sums::most_rows;
-use self::tiles::{Tile, split_at_rows, tiles};
+use self::program::{Order, Program};
+use self::tiles::{Tile, split_at_rows};
 use self::worker::Worker;
 use super::matmul::Matrix;
 use super::real::{Real, axpy};
@@ -186,71 +185,25 @@ impl<'a, T: Real> Convolution<'a, T> {
         }
     }
 
-    /// What is to be done, by the cheapest orders or by one of them. The frames of the edges give no
-    /// gradient to the harmonics.
-    fn program(&self, forced: Option<Order>, harmonics: bool) -> Program<'a, T> {
-        if self.plan.weighting() == Weighting::ChannelWise {
-            return Program {
-                groups: Vec::new(),
-                framing: None,
-                tiles: tiles(self.row_offsets, EDGES, usize::MAX),
-            };
-        }
-        let mut groups = groups(self.plan);
-        match forced {
-            Some(order) => groups.iter_mut().for_each(|group| group.order = order),
-            None => choose_without_frames(&mut groups, self.size()),
-        }
-        let framing = self.framing(&mut groups, forced, harmonics);
-        let sums = groups.iter().any(|group| group.order == Order::RowSums);
-        let edges = if sums { EDGES_WITH_SUMS } else { EDGES };
-        let rows = most_rows(&groups, self.hidden_width);
-        Program {
-            groups,
-            framing,
-            tiles: tiles(self.row_offsets, edges, rows),
-        }
-    }
-
-    /// Moves groups to the frames of the edges where that is cheaper, and every edge has one.
-    fn framing(
-        &self,
-        groups: &mut [Group<'a, T>],
-        forced: Option<Order>,
-        harmonics: bool,
-    ) -> Option<Framing<T>> {
-        let without: Vec<Order> = groups
-            .iter()
-            .map(|group| match group.order {
-                Order::EdgeFrames => Order::EdgeWeights,
-                order => order,
-            })
-            .collect();
-        if forced.is_none() && !harmonics {
-            choose_frames(groups, self.size());
-        }
-        let is_wanted = groups.iter().any(|group| group.order == Order::EdgeFrames);
-        let framing = match is_wanted && !harmonics {
-            true => Framing::new(self, groups),
-            false => None,
-        };
-        if framing.is_none() {
-            let orders = groups.iter_mut().zip(without);
-            orders.for_each(|(group, order)| group.order = order);
-        }
-        framing
-    }
-
     /// `[num_rows, dim_out]`: messages summed over each row's edges.
     pub(crate) fn forward(&self) -> Vec<T> {
         self.forward_in(None)
     }
 
     fn forward_in(&self, order: Option<Order>) -> Vec<T> {
-        let dim_out = self.dim_out();
-        let mut out = vec![T::ZERO; self.num_rows() * dim_out];
+        let mut out = vec![T::ZERO; self.num_rows() * self.dim_out()];
         let program = self.program(order, false);
-        let packed = PackedWeight::forward(self, &program);
+        self.add_messages(&program, &mut out);
+        if let Some(unframed) = &program.unframed {
+            let others = unframed.convolution(self);
+            others.add_messages(&unframed.program, &mut out);
+        }
+        out
+    }
+
+    fn add_messages(&self, program: &Program<'_, T>, out: &mut [T]) {
+        let dim_out = self.dim_out();
+        let packed = PackedWeight::forward(self, program);
         let parts = split_at_rows(&program.tiles, self.threads());
         let ends = parts
             .iter()
@@ -259,15 +212,14 @@ impl<'a, T: Real> Convolution<'a, T> {
         let lengths = ends
             .zip(starts.clone())
             .map(|(end, start)| (end - start) * dim_out);
-        let outs = split_mut(&mut out, lengths);
+        let outs = split_mut(out, lengths);
         let tasks = parts.iter().cloned().zip(outs).zip(starts).collect();
         run_all(tasks, |((part, out), first_row)| {
-            let mut worker = Worker::new(self, &program, None);
+            let mut worker = Worker::new(self, program, None);
             for tile in &program.tiles[part] {
-                worker.forward(self, &program, &packed, tile, out, first_row);
+                worker.forward(self, program, &packed, tile, out, first_row);
             }
         });
-        out
     }
 
     /// Gradients for the output gradient `grad`, `[num_rows, dim_out]`.
@@ -281,21 +233,38 @@ impl<'a, T: Real> Convolution<'a, T> {
         wanted: Wanted,
         order: Option<Order>,
     ) -> ConvolutionGradients<T> {
-        let (edges, dim_in) = (self.num_edges(), self.dim_in());
-        let sized = |wanted: bool, len: usize| vec![T::ZERO; if wanted { len } else { 0 }];
-        let mut features = sized(wanted.features, self.features.len());
-        let mut harmonics = sized(wanted.harmonics, self.harmonics.len());
-        let mut hidden = sized(wanted.hidden, self.hidden.len());
-
         let program = self.program(order, wanted.harmonics);
-        let packed = PackedWeight::backward(self, &program, wanted);
+        let features = zeros(wanted.features, self.features.len());
+        let mut gradients = self.gradients(&program, grad, wanted, features);
+        if let Some(unframed) = &program.unframed {
+            let others = unframed.convolution(self);
+            let features = std::mem::take(&mut gradients.features);
+            let found = others.gradients(&unframed.program, grad, wanted, features);
+            unframed.add_gradients(found, &mut gradients);
+        }
+        gradients
+    }
+
+    /// The gradients of a program; that to the features is added to `features`.
+    fn gradients(
+        &self,
+        program: &Program<'_, T>,
+        grad: &[T],
+        wanted: Wanted,
+        mut features: Vec<T>,
+    ) -> ConvolutionGradients<T> {
+        let (edges, dim_in) = (self.num_edges(), self.dim_in());
+        let mut harmonics = zeros(wanted.harmonics, self.harmonics.len());
+        let mut hidden = zeros(wanted.hidden, self.hidden.len());
+
+        let packed = PackedWeight::backward(self, program, wanted);
         let threads = self.threads();
         let mut workers: Vec<Worker<T>> = (0..threads)
-            .map(|_| Worker::new(self, &program, Some(wanted)))
+            .map(|_| Worker::new(self, program, Some(wanted)))
             .collect();
         let most = program.tiles.iter().map(|tile| tile.edges.len()).max();
         let in_flight = threads * EDGES_IN_FLIGHT.max(most.unwrap_or(0));
-        let mut edge_features = sized(wanted.features, in_flight.min(edges) * dim_in);
+        let mut edge_features = zeros(wanted.features, in_flight.min(edges) * dim_in);
         let mut rest = EdgeRows {
             features: &mut [],
             harmonics: &mut harmonics,
@@ -332,7 +301,7 @@ impl<'a, T: Real> Convolution<'a, T> {
                 for tile in part {
                     let rows = rows.take(tile.edges.len(), left);
                     left -= tile.edges.len();
-                    worker.backward(self, &program, &packed, tile, (grad, wanted), rows);
+                    worker.backward(self, program, &packed, tile, (grad, wanted), rows);
                 }
             });
             if wanted.features && dim_in > 0 {
@@ -343,7 +312,7 @@ impl<'a, T: Real> Convolution<'a, T> {
             features,
             harmonics,
             hidden,
-            weight: self.weight_gradient(workers, &program, wanted),
+            weight: self.weight_gradient(workers, program, wanted),
         }
     }
 
@@ -371,25 +340,6 @@ impl<'a, T: Real> Convolution<'a, T> {
             framing.layer.unfold(&folded, &mut sum);
         }
         sum.unpack(self, program)
-    }
-}
-
-/// What is done, and in which pieces.
-struct Program<'a, T> {
-    /// Of a full convolution.
-    groups: Vec<Group<'a, T>>,
-    /// Where a group is in the frames of the edges.
-    framing: Option<Framing<T>>,
-    tiles: Vec<Tile>,
-}
-
-impl<T> Program<'_, T> {
-    fn groups_in(&self, order: Order) -> impl Iterator<Item = &Group<'_, T>> + Clone {
-        self.groups.iter().filter(move |group| group.order == order)
-    }
-
-    fn has(&self, order: Order) -> bool {
-        self.groups_in(order).next().is_some()
     }
 }
 
@@ -430,6 +380,10 @@ fn scatter<T: Real>(out: &mut [T], width: usize, src: &[i32], rows: &[T]) {
                 }
             }
         });
+}
+
+fn zeros<T: Real>(wanted: bool, len: usize) -> Vec<T> {
+    vec![T::ZERO; if wanted { len } else { 0 }]
 }
 
 fn row<T>(data: &[T], index: usize, width: usize) -> &[T] {

@@ -2,9 +2,15 @@
 
 use std::ops::Range;
 
-use steerable_harmonics::plan::{Block, ConvolutionPlan, Pair, Path};
+use steerable_harmonics::plan::{Block, ConvolutionPlan, Pair, Path, Weighting};
 
+use super::cost::{choose_frames, choose_without_frames};
+use super::edge_frames::Framing;
 use super::frame_layer::FrameParts;
+use super::row_sums::most_rows;
+use super::tiles::{Tile, tiles};
+use super::unframed::Unframed;
+use super::{Convolution, EDGES, EDGES_WITH_SUMS};
 use crate::host::real::Real;
 
 /// One entry of a path's kernel: `K[m_out, m_in] = sum over terms of value Y[harmonic]`.
@@ -162,4 +168,87 @@ pub(crate) fn groups<T: Real>(plan: &ConvolutionPlan) -> Vec<Group<'_, T>> {
         });
     }
     groups
+}
+
+/// What is done, and in which pieces.
+pub(super) struct Program<'a, T> {
+    /// Of a full convolution.
+    pub(super) groups: Vec<Group<'a, T>>,
+    /// Where a group is in the frames of the edges.
+    pub(super) framing: Option<Framing<T>>,
+    /// The edges that have no frame, by the paths.
+    pub(super) unframed: Option<Box<Unframed<'a, T>>>,
+    pub(super) tiles: Vec<Tile>,
+}
+
+impl<T> Program<'_, T> {
+    pub(super) fn groups_in(&self, order: Order) -> impl Iterator<Item = &Group<'_, T>> + Clone {
+        self.groups.iter().filter(move |group| group.order == order)
+    }
+
+    pub(super) fn has(&self, order: Order) -> bool {
+        self.groups_in(order).next().is_some()
+    }
+}
+
+impl<'a, T: Real> Convolution<'a, T> {
+    /// What is to be done, by the cheapest orders or by one of them. The frames of the edges give no
+    /// gradient to the harmonics.
+    pub(super) fn program(&self, forced: Option<Order>, harmonics: bool) -> Program<'a, T> {
+        if self.plan.weighting() == Weighting::ChannelWise {
+            return Program {
+                groups: Vec::new(),
+                framing: None,
+                unframed: None,
+                tiles: tiles(self.row_offsets, EDGES, usize::MAX),
+            };
+        }
+        let mut groups = groups(self.plan);
+        match forced {
+            Some(order) => groups.iter_mut().for_each(|group| group.order = order),
+            None => choose_without_frames(&mut groups, self.size()),
+        }
+        let framing = self.framing(&mut groups, forced, harmonics);
+        let sums = groups.iter().any(|group| group.order == Order::RowSums);
+        let edges = if sums { EDGES_WITH_SUMS } else { EDGES };
+        let rows = most_rows(&groups, self.hidden_width);
+        Program {
+            unframed: framing.as_ref().and_then(|framing| {
+                let without = framing.edges_without();
+                Unframed::new(self, &groups, without).map(Box::new)
+            }),
+            groups,
+            framing,
+            tiles: tiles(self.row_offsets, edges, rows),
+        }
+    }
+
+    /// Moves groups to the frames of the edges where that is cheaper, and most edges have one.
+    fn framing(
+        &self,
+        groups: &mut [Group<'a, T>],
+        forced: Option<Order>,
+        harmonics: bool,
+    ) -> Option<Framing<T>> {
+        let without: Vec<Order> = groups
+            .iter()
+            .map(|group| match group.order {
+                Order::EdgeFrames => Order::EdgeWeights,
+                order => order,
+            })
+            .collect();
+        if forced.is_none() && !harmonics {
+            choose_frames(groups, self.size());
+        }
+        let is_wanted = groups.iter().any(|group| group.order == Order::EdgeFrames);
+        let framing = match is_wanted && !harmonics {
+            true => Framing::new(self, groups),
+            false => None,
+        };
+        if framing.is_none() {
+            let orders = groups.iter_mut().zip(without);
+            orders.for_each(|(group, order)| group.order = order);
+        }
+        framing
+    }
 }

@@ -7,10 +7,10 @@ use super::edge_frames::{self, EdgeFrames};
 use super::edge_weights::EdgeWeights;
 use super::lanes::Packed;
 use super::last_layer::{Layer, PackedWeight, WeightGradient};
-use super::program::{Group, Order};
+use super::program::{Group, Order, Program};
 use super::row_sums::{Job, RowSums};
 use super::tiles::{Segment, Tile};
-use super::{Convolution, EdgeRows, Program, TileGradients, Wanted, row};
+use super::{Convolution, EdgeRows, TileGradients, Wanted, row};
 use crate::host::real::Real;
 
 /// What is read of a tile: its segments, the features of the sources and the harmonics.

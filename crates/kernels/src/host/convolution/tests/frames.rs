@@ -178,26 +178,113 @@ fn frames_give_the_same_bits_each_time() {
     assert!(case.results(Order::EdgeFrames) == case.results(Order::EdgeFrames));
 }
 
-#[test]
-fn an_edge_that_has_no_frame_sends_all_back_to_the_paths() {
-    let shape = ("2x1 + 2x2", "3x2", None);
-    type Change = fn(&mut [f64]);
-    let changes: [(&str, Change); 4] = [
-        ("an edge without a length", |y| y[1..].fill(0.0)),
-        ("one degree of another length", |y| y[9] += 1e-9),
-        ("not a number", |y| y[3] = f64::NAN),
-        ("no harmonics", |y| y.copy_from_slice(&numbers(y.len(), 9))),
-    ];
-    for (what, change) in changes {
-        let mut case = Case::new(shape, RadialSharing::Shared, Normalization::Component, 0);
-        let width = (case.plan.l_filter_max() + 1).pow(2);
-        change(&mut case.harmonics[33 * width..34 * width]);
-        assert!(!case.has_frames(), "{what}");
-        let [by_paths, in_frames] =
-            [Order::EdgeWeights, Order::EdgeFrames].map(|order| case.results(order));
-        let bits = |results: [Vec<f64>; 4]| results.concat().into_iter().map(f64::to_bits);
-        assert!(bits(by_paths).eq(bits(in_frames)), "{what}");
+/// What may be wrong with the harmonics of an edge, told in f64.
+type Change = (&'static str, fn(&mut [f64]));
+
+const CHANGES: [Change; 4] = [
+    ("an edge without a length", |y| y[1..].fill(0.0)),
+    ("one degree of another length", |y| y[9] += 1e-3),
+    ("not a number", |y| y[3] = f64::NAN),
+    ("no harmonics", |y| y.copy_from_slice(&numbers(y.len(), 9))),
+];
+
+impl<T: Real> Case<T> {
+    fn change(&mut self, edge: usize, change: fn(&mut [f64])) {
+        let width = (self.plan.l_filter_max() + 1).pow(2);
+        let y = &mut self.harmonics[edge * width..(edge + 1) * width];
+        let mut changed = in_double(y);
+        change(&mut changed);
+        for (to, from) in y.iter_mut().zip(changed) {
+            *to = T::of(from);
+        }
     }
+
+    fn edges_without_frames(&self) -> Option<Vec<usize>> {
+        let program = self.convolution().program(Some(Order::EdgeFrames), false);
+        let framing = program.framing.as_ref()?;
+        Some(framing.edges_without().to_vec())
+    }
+}
+
+/// An edge along the axis, two of one row, one of the row that is longer than a tile, and the last; none of
+/// them beyond the envelope.
+const CHANGED: [usize; 5] = [1, 33, 34, 201, 408];
+
+fn edges_without_frames_go_by_the_paths<T: Real>(tolerance: f64) {
+    let shapes: [Shape; 3] = [
+        ("2x1 + 2x2", "3x2", None),
+        ("4x0 + 3x1 + 5x3", "2x0 + 2x1 + 2x0 + 2x1", None),
+        ("3x2 + 2x4", "2x4 + 3x1", Some(3)),
+    ];
+    for (what, change) in CHANGES {
+        for (shape, bias) in shapes.into_iter().zip([0, 1, 1]) {
+            let sharing = RadialSharing::PerOutputIrrep;
+            let mut case = Case::<T>::new(shape, sharing, Normalization::Component, bias);
+            assert_eq!(case.src.len(), CHANGED[4] + 1);
+            CHANGED
+                .into_iter()
+                .for_each(|edge| case.change(edge, change));
+            assert_eq!(
+                case.edges_without_frames().as_deref(),
+                Some(&CHANGED[..]),
+                "{what}"
+            );
+            let [by_paths, in_frames] =
+                [Order::EdgeWeights, Order::EdgeFrames].map(|order| case.results(order));
+            for (result, (a, b)) in in_frames.iter().zip(&by_paths).enumerate() {
+                let (a, b) = (in_double(a), in_double(b));
+                let are_finite = |values: &[f64]| -> Vec<bool> {
+                    values.iter().map(|value| value.is_finite()).collect()
+                };
+                assert_eq!(are_finite(&a), are_finite(&b), "{what}, result {result}");
+                let [a, b] = [a, b].map(|mut values| {
+                    values.retain(|value| value.is_finite());
+                    values
+                });
+                let apart = largest_difference(&a, &b);
+                assert!(
+                    apart < tolerance,
+                    "{what}, {shape:?}, bias {bias}, result {result}: {apart:e} apart"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn edges_without_a_frame_go_by_the_paths_beside_the_others() {
+    edges_without_frames_go_by_the_paths::<f64>(1e-12);
+}
+
+#[test]
+fn edges_without_a_frame_go_by_the_paths_in_single_precision() {
+    edges_without_frames_go_by_the_paths::<f32>(1e-5);
+}
+
+#[test]
+fn many_edges_without_a_frame_send_all_back_to_the_paths() {
+    let shape = ("2x1 + 2x2", "3x2", None);
+    let (_, without_length) = CHANGES[0];
+    let mut case = Case::<f64>::new(shape, RadialSharing::Shared, Normalization::Component, 0);
+    for edge in (0..case.src.len()).step_by(4) {
+        case.change(edge, without_length);
+    }
+    assert!(!case.has_frames());
+    let [by_paths, in_frames] =
+        [Order::EdgeWeights, Order::EdgeFrames].map(|order| case.results(order));
+    let bits = |results: [Vec<f64>; 4]| results.concat().into_iter().map(f64::to_bits);
+    assert!(bits(by_paths).eq(bits(in_frames)));
+}
+
+#[test]
+fn mixed_edges_give_the_same_bits_each_time() {
+    let shape = ("4x0 + 3x1 + 5x3", "2x0 + 2x3", None);
+    let mut case = Case::<f32>::new(shape, RadialSharing::Shared, Normalization::Norm, 1);
+    let (_, without_length) = CHANGES[0];
+    CHANGED
+        .into_iter()
+        .for_each(|edge| case.change(edge, without_length));
+    assert!(case.results(Order::EdgeFrames) == case.results(Order::EdgeFrames));
 }
 
 #[test]
