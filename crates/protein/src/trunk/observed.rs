@@ -128,11 +128,24 @@ impl ObservedDistances {
 /// How far CA atoms of neighbours along a chain are apart, in angstrom: with a trans peptide.
 const CA_CA: f64 = 3.8;
 
+/// How far that distance is off, in angstrom.
+const CA_CA_SPREAD: f64 = 0.1;
+
+/// A distance counts as known if it lies beyond the last edge with no more than this probability: one that is
+/// told too short is a short cut for all shortest paths, and bends the whole chain.
+const MOST_BEYOND: f64 = 0.05;
+
+/// Where fewer pairs than this for each residue are that certain, those that are more likely below the last edge
+/// than beyond it count.
+const ENOUGH_PAIRS: usize = 3;
+
 /// The distances that a distogram tells, for [`embed`](crate::embed()): means, weighted by the reciprocals
-/// of their variances, of the pairs that lie below the last edge with a probability above a half.
+/// of their variances, of the pairs that lie below the last edge almost for certain, or, where those are too few, more likely
+/// than not.
 ///
-/// So that the chain holds together, residues that follow each other are given a distance where the
-/// distogram does not say: 3.8 angstrom, or across a break the last edge with little weight.
+/// Residues that follow each other are 3.8 angstrom apart, whatever the distogram says, and no pair is farther apart
+/// than the chain between them reaches. So that a chain with breaks holds together, the two sides of a break
+/// are given the last edge with little weight where the distogram does not say.
 /// `residue_index` counts along the chain as [`residue_index`](crate::structure::residue_index) does;
 /// `probabilities(i, j)` is asked for i < j.
 ///
@@ -145,19 +158,30 @@ pub fn distances_for_mds<P: AsRef<[f64]>>(
 ) -> Result<KnownDistances, DistogramError> {
     let length = residue_index.len();
     let last_edge = bins.edges()[bins.edges().len() - 1];
-    let mut pairs = Vec::new();
+    let (mut pairs, mut told) = (Vec::new(), Vec::new());
     for j in 0..length {
         for i in 0..j {
+            let is_unbroken = residue_index[j] - residue_index[i] == (j - i) as i32;
             let expected = bins.expected(probabilities(i, j).as_ref())?;
-            if expected.beyond < 0.5 {
-                pairs.push((i, j, expected.mean, expected.spread.powi(-2)));
-            } else if j == i + 1 && residue_index[j] == residue_index[i] + 1 {
-                pairs.push((i, j, CA_CA, 1.0));
+            if is_unbroken && j == i + 1 {
+                pairs.push((i, j, CA_CA, CA_CA_SPREAD.powi(-2)));
+            } else if expected.beyond < 0.5 {
+                let reach = match is_unbroken {
+                    true => CA_CA * (j - i) as f64,
+                    false => f64::INFINITY,
+                };
+                let pair = (i, j, expected.mean.min(reach), expected.spread.powi(-2));
+                told.push((expected.beyond, pair));
             } else if j == i + 1 {
                 pairs.push((i, j, last_edge, last_edge.powi(-2)));
             }
         }
     }
+    let is_certain = |(beyond, _): &(f64, _)| *beyond < MOST_BEYOND;
+    if told.iter().filter(|pair| is_certain(pair)).count() >= ENOUGH_PAIRS * length {
+        told.retain(is_certain);
+    }
+    pairs.extend(told.into_iter().map(|(_, pair)| pair));
     Ok(KnownDistances::new(length, pairs)?)
 }
 
