@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nalgebra::Vector3;
-use steerable_protein::{Chain, ClashConfig, Frame, PeptideKind, Stereochemistry, file};
+use steerable_protein::{Chain, Clash, ClashConfig, Frame, PeptideKind, Stereochemistry, file};
 
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/proteins");
@@ -155,8 +155,45 @@ fn copies_of_a_chain_on_top_of_each_other_clash_atom_by_atom() {
     copy.id = "B".into();
     let clashes = check(&[chain, copy]).clashes;
     let same = clashes.iter().filter(|clash| clash.distance < 1e-9).count();
-    // Sulphurs on sulphurs count as bonded.
-    assert_eq!(same, atoms - 6);
+    assert_eq!(same, atoms);
+}
+
+#[test]
+fn sulphurs_are_bonded_at_the_length_of_a_bond_only() {
+    let at = |residue: usize, chain: &mut Chain| *position(chain, residue, "SG");
+    let between_sulphurs = |chain: Chain| {
+        let clashes = check(&[chain]).clashes;
+        let both = |clash: &&Clash| clash.atoms.iter().all(|a| a.atom == "SG");
+        clashes.iter().filter(both).count()
+    };
+    // Cysteines 5 and 55.
+    let mut chain = bpti();
+    let bond = at(54, &mut chain) - at(4, &mut chain);
+    assert!((bond.norm() - 2.05).abs() < 0.1, "{bond}");
+    for (length, clashes) in [(0.0, 1), (1.5, 1), (2.0, 0), (2.2, 0)] {
+        let mut chain = bpti();
+        let moved = at(4, &mut chain) + bond.normalize() * length;
+        *position(&mut chain, 54, "SG") = moved;
+        assert_eq!(between_sulphurs(chain), clashes, "{length}");
+    }
+}
+
+#[test]
+fn atoms_in_one_point_are_counted_and_not_all_listed() {
+    let mut chain = bpti();
+    let place = *position(&mut chain, 0, "CA");
+    let atoms = chain.residues.iter_mut().flat_map(|r| &mut r.atoms);
+    atoms.for_each(|atom| atom.position = place);
+    let of_residue: Vec<usize> = chain.residues.iter().map(|r| r.atoms.len()).collect();
+    let pairs = |n: usize| n * (n - 1) / 2;
+    let bonds = of_residue.len() - 1;
+    let expected = pairs(of_residue.iter().sum())
+        - of_residue.iter().copied().map(pairs).sum::<usize>()
+        - bonds;
+    let checked = check(&[chain]);
+    assert_eq!(checked.num_clashes, expected);
+    assert_eq!(checked.clashes.len(), Clash::MOST_LISTED);
+    assert!(expected > Clash::MOST_LISTED);
 }
 
 #[test]

@@ -134,30 +134,34 @@ pub struct ResidueGeometry {
     pub peptide: Option<PeptideGeometry>,
 }
 
-pub(super) fn of_chain(chain: &Chain) -> Vec<ResidueGeometry> {
-    let traced = chain.backbone();
-    let residues = traced.backbone.residues();
-    let kind = |i: usize| chain.residues[traced.residues[i]].amino_acid;
-    (0..residues.len())
-        .map(|i| {
-            let BackboneResidue { n, ca, c } = residues[i];
-            let amino_acid = kind(i);
-            let next = i + 1;
-            let bonded = next < residues.len() && traced.backbone.is_bonded_to_previous(next);
-            let cb = chain.residues[traced.residues[i]].position("CB");
-            ResidueGeometry {
-                residue: chain.residue_id(traced.residues[i]),
-                n_ca: length(&n, &ca, Ideal::bond_n_ca(amino_acid)),
-                ca_c: length(&ca, &c, Ideal::bond_ca_c(amino_acid)),
-                n_ca_c: angle([&n, &ca, &c], Ideal::angle_n_ca_c(amino_acid)),
-                chirality: cb.map(|cb| Chirality {
-                    volume: (n - ca).cross(&(c - ca)).dot(&(cb - ca)),
-                }),
-                peptide: bonded
-                    .then(|| peptide([&residues[i], &residues[next]], [amino_acid, kind(next)])),
-            }
-        })
-        .collect()
+impl ResidueGeometry {
+    /// Measures the residues of a chain that have N, CA and C, in the chain's order.
+    pub fn of_chain(chain: &Chain) -> Vec<Self> {
+        let traced = chain.backbone();
+        let residues = traced.backbone.residues();
+        let kind = |i: usize| chain.residues[traced.residues[i]].amino_acid;
+        (0..residues.len())
+            .map(|i| {
+                let BackboneResidue { n, ca, c } = residues[i];
+                let amino_acid = kind(i);
+                let next = i + 1;
+                let bonded = next < residues.len() && traced.backbone.is_bonded_to_previous(next);
+                let cb = chain.residues[traced.residues[i]].position("CB");
+                Self {
+                    residue: chain.residue_id(traced.residues[i]),
+                    n_ca: length(&n, &ca, Ideal::bond_n_ca(amino_acid)),
+                    ca_c: length(&ca, &c, Ideal::bond_ca_c(amino_acid)),
+                    n_ca_c: angle([&n, &ca, &c], Ideal::angle_n_ca_c(amino_acid)),
+                    chirality: cb.map(|cb| Chirality {
+                        volume: (n - ca).cross(&(c - ca)).dot(&(cb - ca)),
+                    }),
+                    peptide: bonded.then(|| {
+                        peptide([&residues[i], &residues[next]], [amino_acid, kind(next)])
+                    }),
+                }
+            })
+            .collect()
+    }
 }
 
 fn peptide([one, two]: [&BackboneResidue; 2], [this, next]: [AminoAcid; 2]) -> PeptideGeometry {

@@ -47,8 +47,11 @@ pub struct StereochemistryError(#[from] GraphError);
 pub struct Stereochemistry {
     /// The residues that have N, CA and C, chain by chain.
     pub residues: Vec<ResidueGeometry>,
-    /// Pairs of atoms that are too close, of all chains.
+    /// Pairs of atoms that are too close, of all chains: the first [`Clash::MOST_LISTED`], in the order of
+    /// the file.
     pub clashes: Vec<Clash>,
+    /// How many such pairs there are, the unlisted ones included.
+    pub num_clashes: usize,
 }
 
 /// How many of the values are unusual, and out of how many. Its [`Display`](fmt::Display) is one line for
@@ -76,14 +79,17 @@ pub struct StereochemistrySummary {
 }
 
 impl Stereochemistry {
-    /// Measures chains of one structure. Linear in atoms where the density is that of a protein.
+    /// Measures chains of one structure. Linear in atoms where the density is that of a protein; atoms that
+    /// lie on one another cost time with the square of their number, and no memory.
     ///
     /// # Errors
     /// [`StereochemistryError`]: positions that are not finite, a tolerance that leaves no radius.
     pub fn of(chains: &[Chain], config: ClashConfig) -> Result<Self, StereochemistryError> {
+        let (clashes, num_clashes) = clash::find(chains, config)?;
         Ok(Self {
-            residues: chains.iter().flat_map(geometry::of_chain).collect(),
-            clashes: clash::find(chains, config)?,
+            residues: chains.iter().flat_map(ResidueGeometry::of_chain).collect(),
+            clashes,
+            num_clashes,
         })
     }
 
@@ -114,7 +120,7 @@ impl Stereochemistry {
                 .iter()
                 .filter(|r| r.chirality.is_some_and(|c| !c.is_of_l_amino_acid()))
                 .count(),
-            clashes: self.clashes.len(),
+            clashes: self.num_clashes,
         }
     }
 }
