@@ -48,7 +48,7 @@ pub fn run(args: &CompareArgs) -> CommandResult {
     Ok(())
 }
 
-/// The comparison as text: a table of scores, and one of geometries.
+/// The comparison as text: a table of scores, one of geometries, and the clashes of the structures as a whole.
 pub fn describe(comparison: &Comparison) -> String {
     let chain = |name: &str, other: &str| match name == other {
         true => name.to_string(),
@@ -104,6 +104,10 @@ pub fn describe(comparison: &Comparison) -> String {
     ];
     text.push('\n');
     text.push_str(&table(&head, &geometries));
+    text.push_str(&format!(
+        "clashes of all chains, those between chains included: {} in the model, {} in the reference\n",
+        comparison.model_clashes, comparison.reference_clashes
+    ));
     for of in &comparison.chains {
         let counts = [
             (of.only_in_model, "residues of the model left out"),

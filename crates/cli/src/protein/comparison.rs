@@ -166,7 +166,7 @@ impl Comparison {
         };
         let clashes = |chains: &[Chain]| {
             let measured = Stereochemistry::of(chains, ClashConfig::default());
-            measured.map(|measured| measured.clashes.len())
+            measured.map(|measured| measured.num_clashes)
         };
         Ok(Self {
             chains,
