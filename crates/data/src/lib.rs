@@ -74,7 +74,9 @@
 //! nothing is read by halves. What a file promises is not believed: memory grows with what is really
 //! there, and ends at a limit.
 //!
-//! The crate has no features.
+//! # Features
+//! `hdf5`: labelled clouds in HDF5, `shapes::read_labelled_hdf5`. Off by default, since its reader is larger than all else
+//! here; it needs no C library.
 
 mod batches;
 mod edges;

@@ -24,7 +24,11 @@ pub use shape::{Dimension, Reals};
 pub use writer::{NpzWriter, write_archive};
 
 use crate::ReadError;
+#[cfg(feature = "hdf5")]
+pub(crate) use parse::MAX_ELEMENTS;
 use parse::parse;
+#[cfg(feature = "hdf5")]
+pub(crate) use shape::check_finite;
 
 /// An array, its elements widened to 64 bits.
 #[derive(Clone, Debug, PartialEq)]

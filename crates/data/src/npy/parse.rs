@@ -6,7 +6,7 @@ use super::{Array, Elements};
 use crate::ArrayFault;
 
 /// The most elements that are read of an array: two gigabytes of numbers.
-const MAX_ELEMENTS: u64 = 1 << 28;
+pub(crate) const MAX_ELEMENTS: u64 = 1 << 28;
 /// The longest header that is read; NumPy's own are some hundred bytes.
 const LONGEST_HEADER: usize = 4096;
 

@@ -28,17 +28,23 @@ pub(super) fn reals(array: Array, wanted: &[Dimension]) -> Result<Reals, ArrayFa
         Elements::Integer(values) => values.iter().map(|&value| value as f64).collect(),
         other => return Err(wrong_type(&other, "numbers")),
     };
-    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        return Err(ArrayFault::Invalid {
-            index,
-            value: values[index],
-            field: "finite number",
-        });
-    }
+    check_finite(&values)?;
     Ok(Reals {
         shape: array.shape,
         values,
     })
+}
+
+/// Refuses what is infinite or not a number.
+pub(crate) fn check_finite(values: &[f64]) -> Result<(), ArrayFault> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(ArrayFault::Invalid {
+            index,
+            value: values[index],
+            field: "finite number",
+        }),
+    }
 }
 
 /// The fault of an array whose elements are not what is read.

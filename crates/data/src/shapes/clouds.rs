@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn_dataset::{Dataset, DatasetError};
 
-use crate::npy::{self, Dimension, Npz};
+use crate::npy::{Dimension, Npz};
 use crate::{ArrayFault, Quantities, ReadError, Sample};
 
 /// Point clouds of equal size with their classes.
@@ -112,69 +112,5 @@ pub fn read_clouds(path: impl AsRef<Path>) -> Result<LabelledClouds, ReadError> 
     Ok(LabelledClouds {
         clouds: members.map(cloud).collect(),
         classes,
-    })
-}
-
-/// Reads clouds and their labels from two arrays, as data sets of scans are often kept: points `[N, P, 3]`, or
-/// `[N, P, 6]` with normals, and labels `[N]` or `[N, 1]` from 0. Classes are named by their numbers.
-///
-/// # Errors
-/// [`ReadError`] if a file cannot be opened or is no such array, if the two are of different length, if a
-/// number is not finite or if a label is none.
-pub fn read_labelled_arrays(
-    points: impl AsRef<Path>,
-    labels: impl AsRef<Path>,
-    is_test: bool,
-) -> Result<LabelledClouds, ReadError> {
-    let (points_path, labels_path) = (points.as_ref(), labels.as_ref());
-    let at = |path: &Path, fault| ReadError::Array {
-        path: path.to_owned(),
-        array: "of the file".to_owned(),
-        fault,
-    };
-    let points = npy::read_reals(points_path)?;
-    let labels = npy::read_reals(labels_path)?;
-    let shape = |found: &[usize], expected: &str| ArrayFault::Shape {
-        found: found.iter().map(|&length| length as u64).collect(),
-        expected: expected.to_owned(),
-    };
-    let [count, size, width @ (3 | 6)] = points.shape[..] else {
-        let fault = shape(&points.shape, "[clouds, points, 3 or 6]");
-        return Err(at(points_path, fault));
-    };
-    if !matches!(labels.shape[..], [n] | [n, 1] if n == count) {
-        let fault = shape(&labels.shape, &format!("[{count}] or [{count}, 1]"));
-        return Err(at(labels_path, fault));
-    }
-    /// More classes are no classes.
-    const MOST_CLASSES: usize = 1 << 16;
-    let label = |(index, &value): (usize, &f64)| {
-        let label = value as usize;
-        let is_label = label < MOST_CLASSES && label as f64 == value;
-        is_label.then_some(label).ok_or(ArrayFault::Invalid {
-            index,
-            value,
-            field: "label of a class",
-        })
-    };
-    let labels: Result<Vec<_>, _> = labels.values.iter().enumerate().map(label).collect();
-    let labels = labels.map_err(|fault| at(labels_path, fault))?;
-    let classes = labels.iter().max().map_or(0, |&last| last + 1);
-    let cloud = |(index, label)| {
-        let rows = points.values[index * size * width..(index + 1) * size * width].chunks(width);
-        let part = |from: usize| {
-            let vectors = rows.clone().filter_map(|row| row[from..].first_chunk());
-            vectors.copied().collect()
-        };
-        Cloud {
-            points: part(0),
-            normals: (width == 6).then(|| part(3)),
-            label,
-            is_test,
-        }
-    };
-    Ok(LabelledClouds {
-        clouds: labels.into_iter().enumerate().map(cloud).collect(),
-        classes: (0..classes).map(|class| class.to_string()).collect(),
     })
 }

@@ -7,9 +7,7 @@
 //! | folders of ModelNet: a mesh for each shape | [`ModelFolder`] |
 //! | one archive of clouds, labels, a split and names | [`read_clouds`] |
 //! | an array of clouds and one of labels | [`read_labelled_arrays`] |
-//!
-//! HDF5 is not read; Python saves its arrays for [`read_labelled_arrays`] in a line
-//! (`numpy.save("points.npy", h5py.File("x.h5")["data"][:])`).
+//! | HDF5 of clouds and labels | `read_labelled_hdf5`, with the feature `hdf5` |
 //!
 //! Lengths are in whatever unit a file has; nothing here has a scale, and [`normalized`] takes it away. Clouds are
 //! turned by a loader's [`crate::Turns`] or `steerable_irreps::Rotation::random`, neighbours are
@@ -17,6 +15,7 @@
 
 mod clouds;
 mod folder;
+mod labelled;
 mod mesh;
 mod normals;
 mod obj;
@@ -25,8 +24,11 @@ mod ply;
 mod points;
 mod xyz;
 
-pub use clouds::{Cloud, LabelledClouds, read_clouds, read_labelled_arrays};
+pub use clouds::{Cloud, LabelledClouds, read_clouds};
 pub use folder::{Model, ModelFolder, read_mesh};
+pub use labelled::read_labelled_arrays;
+#[cfg(feature = "hdf5")]
+pub use labelled::read_labelled_hdf5;
 pub use mesh::{Mesh, NoSurface, SurfacePoints};
 pub use normals::estimated_normals;
 pub use obj::{read_obj, read_obj_source};
