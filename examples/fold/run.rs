@@ -56,12 +56,13 @@ pub fn run(cli: &Cli) -> Result<(), FoldError> {
         let model = train(model, kind, &split.train, minutes, cli)?.valid();
         for task in tasks(kind, cli) {
             let refined = refine_all(&model, &split.test, task, cli.seed)?;
-            write_chains(&cli.out.join(task.name()), &refined, &split.test)?;
             let summary = Summary::new(&task, &refined, &split.test, &common);
             let result = TaskResult::new(summary, &refined, &split.test);
             result.print_chains();
             results.push(result);
+            // First what cannot fail for a chain whose name is too long for its file.
             report::save(&cli.out, &results)?;
+            write_chains(&cli.out.join(task.name()), &refined, &split.test)?;
         }
     }
     report::print_summaries(&results);

@@ -1,6 +1,6 @@
 //! `steerable convert`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -56,6 +56,12 @@ pub enum ConvertError {
         /// The structure.
         input: PathBuf,
     },
+    /// Tables are not structures.
+    #[error("{}: the name of a structure, but a table is to be written; name it .tsv, or leave out --representation", output.display())]
+    TableInStructure {
+        /// The file.
+        output: PathBuf,
+    },
     /// A chain that is not there.
     #[error("{}: no chain {chain:?}, only {}", input.display(), present.join(", "))]
     NoSuchChain {
@@ -87,9 +93,18 @@ pub enum ConvertError {
 /// Reads, tells what was handled by rule, and writes.
 ///
 /// # Errors
-/// A structure that cannot be read, a chain that is not there, a residue without the representation, or a
-/// file that cannot be written.
+/// A structure that cannot be read, a chain that is not there, a residue without the representation, a table
+/// that would have the name of a structure, or a file that cannot be written.
 pub fn run(args: &ConvertArgs) -> CommandResult {
+    let is_table = args.representation != Representation::Atoms;
+    if let Some(output) = &args.output
+        && is_table
+        && names_a_structure(output)
+    {
+        return Err(Box::new(ConvertError::TableInStructure {
+            output: output.clone(),
+        }));
+    }
     let chains = read(args)?;
     if args.representation == Representation::Atoms {
         let output = args.output.as_ref().ok_or_else(|| ConvertError::NoOutput {
@@ -104,15 +119,46 @@ pub fn run(args: &ConvertArgs) -> CommandResult {
             &mut std::io::stdout().lock(),
             Path::new("standard output"),
         )?,
-        Some(output) => {
-            let created = File::create(output).map_err(|source| ConvertError::Output {
-                output: output.clone(),
-                source,
-            })?;
-            table(args, &chains, &mut BufWriter::new(created), output)?;
-        }
+        Some(output) => table_to_file(args, &chains, output)?,
     }
     Ok(())
+}
+
+/// Whether the name is that of a structure file.
+fn names_a_structure(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    [".pdb", ".ent", ".cif", ".mmcif"]
+        .iter()
+        .any(|extension| name.ends_with(extension))
+}
+
+/// Writes beside the file and renames when the table is complete, so that a failure leaves no part of one
+/// and a table that was there stays. What is no file, such as a pipe, is written to as it is.
+fn table_to_file(args: &ConvertArgs, chains: &[Chain], output: &Path) -> Result<(), ConvertError> {
+    let fault = |source| ConvertError::Output {
+        output: output.to_path_buf(),
+        source,
+    };
+    if output.metadata().is_ok_and(|found| !found.is_file()) {
+        let opened = File::options().write(true).open(output).map_err(fault)?;
+        return table(args, chains, &mut BufWriter::new(opened), output);
+    }
+    // Through links, which a rename would replace.
+    let target = output
+        .canonicalize()
+        .unwrap_or_else(|_| output.to_path_buf());
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.partial", std::process::id()));
+    let partial = target.with_file_name(name);
+    let created = File::create(&partial).map_err(fault)?;
+    let written = table(args, chains, &mut BufWriter::new(created), output)
+        .and_then(|()| fs::rename(&partial, &target).map_err(fault));
+    if written.is_err() {
+        // The error that is told is the first.
+        fs::remove_file(&partial).ok();
+    }
+    written
 }
 
 /// The chosen chains.

@@ -1,5 +1,6 @@
 //! `steerable refine`.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -102,6 +103,7 @@ pub fn run(args: &RefineArgs) -> CommandResult {
     eprint!("{}", contents.report);
     let passes = args.passes.unwrap_or(model.config().num_passes);
     let mut chains = Vec::with_capacity(contents.chains.len());
+    let mut summary = String::new();
     for chain in &contents.chains {
         let refined = match model.refine_chain(chain, passes) {
             Ok(refined) => refined,
@@ -131,12 +133,17 @@ pub fn run(args: &RefineArgs) -> CommandResult {
         }
         let sum: f64 = refined.confidence.iter().map(|(_, lddt)| lddt).sum();
         let count = refined.confidence.len();
-        println!(
-            "chain {}: {count} residues refined, predicted lDDT {:.1} on average",
+        summary.push_str(&format!(
+            "chain {}: {count} residues refined, predicted lDDT {:.1} on average\n",
             chain.id,
             100.0 * sum / count as f64
-        );
+        ));
         chains.push(refined.chain);
     }
-    Ok(file::write(&args.out, &chains)?)
+    file::write(&args.out, &chains)?;
+    // The file is what was asked for: a reader of the summary may be gone.
+    match io::stdout().lock().write_all(summary.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use indicatif::ProgressIterator;
 use steerable_protein::{
-    Chain, ClashConfig, DegenerateFrame, DistanceMatrix, Frame, ResidueId, Stereochemistry,
-    StereochemistryError,
+    Chain, DegenerateFrame, DistanceMatrix, Frame, ResidueGeometry, ResidueId,
 };
 use thiserror::Error;
 
@@ -23,9 +22,6 @@ pub enum TableError {
         /// Its atoms.
         source: DegenerateFrame,
     },
-    /// The geometry cannot be measured.
-    #[error(transparent)]
-    Geometry(#[from] StereochemistryError),
 }
 
 /// A number, or `NA` for none.
@@ -60,15 +56,14 @@ pub fn torsions(chains: &[Chain], out: &mut impl Write) -> Result<(), TableError
 /// breaks.
 ///
 /// # Errors
-/// [`TableError`].
+/// [`TableError::Io`].
 pub fn bonds(chains: &[Chain], out: &mut impl Write) -> Result<(), TableError> {
     writeln!(
         out,
         "chain\tnumber\tresidue\tN-CA\tCA-C\tC-N\tN-CA-C\tCA-C-N\tC-N-CA\tCA-CA"
     )?;
     for chain in chains {
-        let measured = Stereochemistry::of(std::slice::from_ref(chain), ClashConfig::default())?;
-        for residue in &measured.residues {
+        for residue in ResidueGeometry::of_chain(chain) {
             let peptide = residue.peptide;
             let lengths = [
                 Some(residue.n_ca.value),
@@ -128,18 +123,21 @@ pub fn frames(chains: &[Chain], out: &mut impl Write) -> Result<(), TableError> 
     Ok(())
 }
 
-/// The distances between the CA atoms of all residues that have N, CA and C, of all chains, in angstrom: a
-/// matrix with the residues' names at its sides.
+/// The distances between all CA atoms, of all chains, in angstrom: a matrix with the residues' names at its
+/// sides.
 ///
 /// # Errors
 /// [`TableError::Io`].
 pub fn distances(chains: &[Chain], out: &mut impl Write) -> Result<(), TableError> {
     let (mut names, mut points) = (Vec::new(), Vec::new());
     for chain in chains {
-        let traced = chain.backbone();
-        let ids = traced.residues.iter().map(|&index| chain.residue_id(index));
-        names.extend(ids.map(|id| format!("{}:{}:{}", id.chain, id.number, id.name)));
-        points.extend(traced.backbone.ca());
+        for (index, residue) in chain.residues.iter().enumerate() {
+            if let Some(ca) = residue.position("CA") {
+                let id = chain.residue_id(index);
+                names.push(format!("{}:{}:{}", id.chain, id.number, id.name));
+                points.push(ca);
+            }
+        }
     }
     let matrix = DistanceMatrix::of(&points);
     writeln!(out, "CA-CA\t{}", names.join("\t"))?;

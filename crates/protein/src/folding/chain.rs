@@ -37,6 +37,8 @@ impl FoldingModel {
         let index = residue_index(&traced.backbone);
         let mut sequence = ResidueSequence::default();
         let (mut start, mut rows, mut bonded) = (Vec::new(), Vec::new(), Vec::new());
+        // The residue before the one at hand that has a frame: what is left out bonds nothing.
+        let mut before = None;
         for (i, atoms) in traced.backbone.residues().iter().enumerate() {
             if let Ok(frame) = Frame::of_residue(atoms) {
                 let row = traced.residues[i];
@@ -44,7 +46,9 @@ impl FoldingModel {
                 sequence.residue_index.push(index[i]);
                 start.push(frame);
                 rows.push(row);
-                bonded.push(traced.backbone.is_bonded_to_previous(i));
+                let follows = before.is_some_and(|before: usize| before + 1 == i);
+                bonded.push(follows && traced.backbone.is_bonded_to_previous(i));
+                before = Some(i);
             }
         }
         if start.is_empty() {
