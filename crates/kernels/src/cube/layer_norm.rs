@@ -118,7 +118,12 @@ fn normalise_backward(
             let column = (first + c) % columns;
             let normal = (x[first + c] - mean) * inverse;
             let gradient = to_beta[first + c] * gamma[column];
-            to_x[first + c] = inverse * (gradient - mean_gradient - normal * projection);
+            let mut centred = gradient - mean_gradient - normal * projection;
+            if width == 1 {
+                // Nothing depends on x then; a fused multiply-add would leave a rounding error.
+                centred = 0.0;
+            }
+            to_x[first + c] = inverse * centred;
             c += LANES;
         }
     }

@@ -9,46 +9,65 @@ use steerable_harmonics::plan::Weighting;
 use super::super::{
     THREADS, buffer, dims, empty_like, one_thread_each, row_major, sums::sum_parts,
 };
-use super::program::{Cut, Program, Reading};
+use super::program::{Cut, Program, Reading, Run};
 use super::radial::{self, Columns};
-use super::tile::{UNITS, lanes};
+use super::tile::{Edges, UNITS, lanes};
 use super::{CHANNELS, Convolution, coupled, workgroups};
 use crate::host::convolution::Wanted;
 
 /// Workgroups that fill a GPU.
-const MANY: usize = 512;
+const MANY: usize = 1024;
 
 /// What only the backward pass reads.
 pub(super) struct Backward {
     /// Gradient to the output.
     pub(super) grad: CubeTensor,
-    /// Edges, source by source, ascending.
-    pub(super) edges_by_src: CubeTensor,
     pub(super) src_offsets: CubeTensor,
-    /// Sources and rows of the edges, `[2, E]`.
+    /// Sources and rows of the edges, and the edges source by source, ascending: `[3, E]`.
     pub(super) ends: CubeTensor,
 }
 
 impl Convolution {
-    /// Sources and rows of the edges, `[2, E]`.
-    pub(super) fn ends(&self) -> CubeTensor {
-        let ends = empty_like(&self.src, [2, self.edges]);
+    /// Sources and rows of the edges, and the edges source by source: `[3, E]`.
+    pub(super) fn ends(&self, edges_by_src: &CubeTensor) -> CubeTensor {
+        let ends = empty_like(&self.src, [3, self.edges]);
         let (groups, threads) = one_thread_each(&ends, self.edges);
-        radial::ends_of_edges::launch(
-            &ends.client,
-            groups,
-            threads,
-            buffer(&self.src),
-            buffer(&self.row_offsets),
-            buffer(&ends),
-            self.rows,
-            self.edges,
-        );
+        // SAFETY: threads are guarded, and rows are those that the offsets name.
+        unsafe {
+            radial::ends_of_edges::launch_unchecked(
+                &ends.client,
+                groups,
+                threads,
+                buffer(&self.src),
+                buffer(&self.row_offsets),
+                buffer(edges_by_src),
+                buffer(&ends),
+                self.rows,
+                self.edges,
+            );
+        }
         ends
     }
 
     /// Gradients to features and harmonics.
-    pub(super) fn backward_coupled(&self, backward: &Backward, wanted: Wanted) -> [CubeTensor; 2] {
+    pub(super) fn backward_inputs(&self, backward: &Backward, wanted: Wanted) -> [CubeTensor; 2] {
+        if self.plan.weighting() == Weighting::Full {
+            return self.backward_coupled(backward, wanted);
+        }
+        let none = |like: &CubeTensor| self.zeros([0, dims(like)[1]]);
+        let to_features = match wanted.features {
+            true => self.channel_wise_to_features(backward),
+            false => none(&self.features),
+        };
+        let to_harmonics = match wanted.harmonics {
+            true => self.channel_wise_to_harmonics(backward),
+            false => none(&self.harmonics),
+        };
+        [to_features, to_harmonics]
+    }
+
+    /// Gradients to features and harmonics where channels are joined, by way of the coupled features.
+    fn backward_coupled(&self, backward: &Backward, wanted: Wanted) -> [CubeTensor; 2] {
         let nodes = dims(&self.features);
         let harmonics = dims(&self.harmonics);
         let zeros = |wanted: bool, [rows, columns]: [usize; 2]| {
@@ -73,57 +92,61 @@ impl Convolution {
                 if wanted.features {
                     let count = nodes[0] * reading.input.dim();
                     let (groups, threads) = one_thread_each(&to_features, count);
-                    coupled::to_features::launch(
-                        &coupled.client,
-                        groups,
-                        threads,
-                        buffer(&coupled),
-                        buffer(&self.harmonics),
-                        buffer(&backward.edges_by_src),
-                        buffer(&backward.src_offsets),
-                        buffer(&by_component),
-                        buffer(&to_features),
-                        start,
-                        end,
-                        reading.input.offset,
-                        mul,
-                        2 * reading.input.l + 1,
-                        reading.width,
-                        harmonics[1],
-                        nodes[1],
-                        count,
-                    );
+                    // SAFETY: threads are guarded; the graph's indices and the plan's columns are in bounds.
+                    unsafe {
+                        coupled::to_features::launch_unchecked(
+                            &coupled.client,
+                            groups,
+                            threads,
+                            buffer(&coupled),
+                            buffer(&self.harmonics),
+                            buffer(&backward.ends),
+                            buffer(&backward.src_offsets),
+                            buffer(&by_component),
+                            buffer(&to_features),
+                            2 * self.edges,
+                            start,
+                            end,
+                            reading.input.offset,
+                            mul,
+                            2 * reading.input.l + 1,
+                            reading.width,
+                            harmonics[1],
+                            nodes[1],
+                            count,
+                        );
+                    }
                 }
                 if wanted.harmonics {
                     let lanes = lanes(mul);
-                    coupled::to_harmonics::launch(
-                        &coupled.client,
-                        workgroups((end - start).div_ceil(UNITS / lanes), used, 1),
-                        CubeDim::new_1d(THREADS),
-                        buffer(&coupled),
-                        buffer(&self.features),
-                        buffer(&self.src),
-                        buffer(&by_harmonic),
-                        buffer(&to_harmonics),
-                        start,
-                        end,
-                        mul,
-                        nodes[1],
-                        reading.width,
-                        harmonics[1],
-                        lanes,
-                    );
+                    // SAFETY: threads are guarded; the graph's indices and the plan's columns are in bounds.
+                    unsafe {
+                        coupled::to_harmonics::launch_unchecked(
+                            &coupled.client,
+                            workgroups((end - start).div_ceil(UNITS / lanes), used, 1),
+                            CubeDim::new_1d(THREADS),
+                            buffer(&coupled),
+                            buffer(&self.features),
+                            buffer(&self.src),
+                            buffer(&by_harmonic),
+                            buffer(&to_harmonics),
+                            start,
+                            end,
+                            mul,
+                            nodes[1],
+                            reading.width,
+                            harmonics[1],
+                            lanes,
+                        );
+                    }
                 }
             }
         }
         [to_features, to_harmonics]
     }
 
-    /// The weights of each pair, with its output channels outside; none where channels are not joined.
+    /// The weights of each pair, with its output channels outside.
     fn swapped_weights(&self, reading: &Reading<'_>) -> Vec<CubeTensor> {
-        if self.plan.weighting() == Weighting::ChannelWise {
-            return Vec::new();
-        }
         let rows = dims(&self.weight)[0];
         let pairs = reading.pairs.iter();
         pairs
@@ -131,19 +154,22 @@ impl Convolution {
                 let columns = source.pair.weights.len();
                 let out = empty_like(&self.weight, [rows, columns]);
                 let (groups, threads) = one_thread_each(&out, rows * columns);
-                coupled::swap_channels::launch(
-                    &out.client,
-                    groups,
-                    threads,
-                    buffer(&self.weight),
-                    buffer(&out),
-                    source.pair.weights.start,
-                    columns,
-                    source.pair.input.mul,
-                    source.pair.output.mul,
-                    self.plan.num_weights(),
-                    rows * columns,
-                );
+                // SAFETY: threads are guarded; the graph's indices and the plan's columns are in bounds.
+                unsafe {
+                    coupled::swap_channels::launch_unchecked(
+                        &out.client,
+                        groups,
+                        threads,
+                        buffer(&self.weight),
+                        buffer(&out),
+                        source.pair.weights.start,
+                        columns,
+                        source.pair.input.mul,
+                        source.pair.output.mul,
+                        self.plan.num_weights(),
+                        rows * columns,
+                    );
+                }
                 out
             })
             .collect()
@@ -163,12 +189,14 @@ impl Convolution {
             let (mul, paths) = (pair.input.mul, pair.paths.len());
             let hidden_column = pair.radial * self.hidden_width();
             let tile = self.tile(mul, components, CHANNELS, range.len());
-            let edge_tiles = range.len().div_ceil(tile.edges());
-            match self.plan.weighting() {
-                Weighting::Full => coupled::full::launch(
+            let edge_tiles = range.len().div_ceil(tile.edges().count);
+            // SAFETY: edges and channels are guarded; the graph's indices and the plan's columns are in bounds.
+            unsafe {
+                coupled::full::launch_unchecked(
                     &coupled.client,
                     workgroups(edge_tiles, mul.div_ceil(tile.lanes), paths),
                     CubeDim::new_1d(THREADS),
+                    tile.edges().vector,
                     buffer(&self.hidden),
                     buffer(&weights[i]),
                     buffer(&backward.ends),
@@ -187,44 +215,26 @@ impl Convolution {
                     source.first,
                     reading.width,
                     tile,
-                ),
-                Weighting::ChannelWise => coupled::channel_wise::launch(
-                    &coupled.client,
-                    workgroups(edge_tiles, mul.div_ceil(tile.lanes), 1),
-                    CubeDim::new_1d(THREADS),
-                    buffer(&self.hidden),
-                    buffer(&self.weight),
-                    buffer(&backward.ends),
-                    buffer(&backward.grad),
-                    buffer(coupled),
-                    self.edges,
-                    range.start,
-                    range.end,
-                    mul,
-                    pair.output.offset,
-                    dims(&backward.grad)[1],
-                    dims(&self.hidden)[1],
-                    hidden_column,
-                    pair.weights.start,
-                    self.plan.num_weights(),
-                    source.first,
-                    reading.width,
-                    tile,
-                ),
+                );
             }
         }
     }
 
-    fn columns(&self, mul: usize, components: usize, channels: usize, edges: usize) -> Columns {
+    /// How the kernels of the last radial layer cut their workgroups: `rows` of its weight at a time.
+    fn columns(&self, run: &Run, channels: usize, edges: usize, rows: usize) -> Columns {
         let weighting = self.plan.weighting();
         Columns {
-            lanes: lanes(mul),
+            lanes: lanes(run.mul),
             channels: match weighting {
                 Weighting::Full => channels,
                 Weighting::ChannelWise => 1,
             },
-            edges,
-            components,
+            edges: Edges {
+                count: edges,
+                vector: radial::VECTOR,
+            },
+            rows,
+            components: run.components,
             hidden: self.hidden_width(),
             weighting,
         }
@@ -258,34 +268,38 @@ impl Convolution {
         let program = self.program(channels, Cut::OutputAndRadial, Cut::DegreeAndRadial);
         let words = self.upload(&program.words);
         for run in &program.runs {
-            let columns = self.columns(run.mul, run.components, channels, 32);
-            radial::to_hidden::launch(
-                &out.client,
-                workgroups(
-                    self.edges.div_ceil(columns.edges),
-                    self.hidden_width().div_ceil(radial::HIDDEN),
-                    1,
-                ),
-                CubeDim::new_1d(THREADS),
-                buffer(&self.features),
-                buffer(&self.harmonics),
-                buffer(&weight),
-                buffer(&backward.ends),
-                buffer(&backward.grad),
-                buffer(&words),
-                buffer(&out),
-                self.edges,
-                run.first,
-                run.len,
-                self.channel_tiles(run.mul, columns.lanes),
-                run.radial * self.hidden_width(),
-                dims(&self.features)[1],
-                dims(&self.harmonics)[1],
-                dims(&backward.grad)[1],
-                dims(&weight)[1],
-                dims(&out)[1],
-                columns,
-            );
+            let columns = self.columns(run, channels, 32, 0);
+            // SAFETY: threads are guarded; the graph's indices and the plan's columns are in bounds.
+            unsafe {
+                radial::to_hidden::launch_unchecked(
+                    &out.client,
+                    workgroups(
+                        self.edges.div_ceil(columns.edges.count),
+                        self.hidden_width().div_ceil(radial::HIDDEN),
+                        1,
+                    ),
+                    CubeDim::new_1d(THREADS),
+                    radial::VECTOR,
+                    buffer(&self.features),
+                    buffer(&self.harmonics),
+                    buffer(&weight),
+                    buffer(&backward.ends),
+                    buffer(&backward.grad),
+                    buffer(&words),
+                    buffer(&out),
+                    self.edges,
+                    run.first,
+                    run.len,
+                    self.channel_tiles(run.mul, columns.lanes),
+                    run.radial * self.hidden_width(),
+                    dims(&self.features)[1],
+                    dims(&self.harmonics)[1],
+                    dims(&backward.grad)[1],
+                    dims(&weight)[1],
+                    dims(&out)[1],
+                    columns,
+                );
+            }
         }
         out
     }
@@ -296,14 +310,19 @@ impl Convolution {
         if rows == 0 {
             return out;
         }
-        let program = self.program(CHANNELS, Cut::Output, Cut::Degree);
+        let (channels, edges, most) = match self.plan.weighting() {
+            // Coupled features of high degrees leave less room.
+            Weighting::Full if self.plan.irreps_out().lmax().is_some_and(|l| l > 4) => (2, 16, 40),
+            Weighting::Full => (CHANNELS, 16, 40),
+            Weighting::ChannelWise => (1, 32, 72),
+        };
+        let program = self.program(channels, Cut::Output, Cut::Degree);
         let words = self.upload(&program.words);
-        let (edges, row_tiles) = (16, rows.div_ceil(radial::ROWS));
         // Enough splits to fill a GPU, within the budget.
         let steps: usize = program.runs.iter().map(|run| run.len).sum();
         let tiles = self.edges.div_ceil(edges);
         let splits = MANY
-            .div_ceil(steps * row_tiles)
+            .div_ceil(steps * rows.div_ceil(most))
             .min(self.budget / (rows * num_weights))
             .clamp(1, tiles);
         let tiles_per_split = tiles.div_ceil(splits);
@@ -313,31 +332,38 @@ impl Convolution {
             _ => empty_like(&self.weight, [splits * rows, num_weights]),
         };
         for run in &program.runs {
-            let columns = self.columns(run.mul, run.components, CHANNELS, edges);
+            // Rows are dealt evenly to workgroups, and to the threads above each other in one.
+            let rows_each = rows.div_ceil(rows.div_ceil(most));
+            let rows_each = rows_each.next_multiple_of(UNITS / lanes(run.mul));
+            let columns = self.columns(run, channels, edges, rows_each);
             let channel_tiles = self.channel_tiles(run.mul, columns.lanes);
-            radial::to_weight::launch(
-                &out.client,
-                workgroups(run.len * channel_tiles, row_tiles, splits),
-                CubeDim::new_1d(THREADS),
-                buffer(&self.features),
-                buffer(&self.harmonics),
-                buffer(&self.hidden),
-                buffer(&backward.ends),
-                buffer(&backward.grad),
-                buffer(&words),
-                buffer(&parts),
-                self.edges,
-                run.first,
-                channel_tiles,
-                tiles_per_split,
-                dims(&self.features)[1],
-                dims(&self.harmonics)[1],
-                dims(&backward.grad)[1],
-                dims(&self.hidden)[1],
-                rows,
-                num_weights,
-                columns,
-            );
+            // SAFETY: threads are guarded; the graph's indices and the plan's columns are in bounds.
+            unsafe {
+                radial::to_weight::launch_unchecked(
+                    &out.client,
+                    workgroups(run.len * channel_tiles, rows.div_ceil(rows_each), splits),
+                    CubeDim::new_1d(THREADS),
+                    radial::VECTOR,
+                    buffer(&self.features),
+                    buffer(&self.harmonics),
+                    buffer(&self.hidden),
+                    buffer(&backward.ends),
+                    buffer(&backward.grad),
+                    buffer(&words),
+                    buffer(&parts),
+                    self.edges,
+                    run.first,
+                    channel_tiles,
+                    tiles_per_split,
+                    dims(&self.features)[1],
+                    dims(&self.harmonics)[1],
+                    dims(&backward.grad)[1],
+                    dims(&self.hidden)[1],
+                    rows,
+                    num_weights,
+                    columns,
+                );
+            }
         }
         if splits > 1 {
             sum_parts(&parts, splits, &out);

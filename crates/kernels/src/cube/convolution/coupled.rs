@@ -9,7 +9,7 @@ use super::tile::{Tile, UNITS, accumulate, stage_hidden};
 
 /// The weights of one pair with output channels outside: `[h, path, c_out, c_in]`, so that
 /// neighbouring input channels lie side by side.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(super) fn swap_channels(
     weight: &[f32],
     out: &mut [f32],
@@ -38,8 +38,8 @@ pub(super) fn swap_channels(
 ///
 /// `grad` is read as `couple` would fill it: component by component of the channels of a step.
 /// Workgroups: edge tiles x channel tiles x paths.
-#[cube(launch)]
-pub(super) fn full(
+#[cube(launch_unchecked)]
+pub(super) fn full<N: Size>(
     hidden: &[f32],
     weight: &[f32],
     ends: &[i32],
@@ -60,22 +60,22 @@ pub(super) fn full(
     #[comptime] tile: Tile,
 ) {
     let edges = comptime!(tile.edges());
-    let mine = comptime!(tile.edges_per_thread);
+    let mine = comptime!(tile.vectors_per_thread());
     let lane = UNIT_POS as usize % tile.lanes;
     let group = UNIT_POS as usize / tile.lanes;
     let channel = CUBE_POS_Y as usize * tile.lanes + lane;
     let path = CUBE_POS_Z as usize;
-    let first = start + CUBE_POS_X as usize * edges;
-    let staged_len = comptime!(if tile.staged { edges * tile.hidden } else { 1 });
-    let mut staged = Shared::<[f32]>::new_slice(staged_len);
-    let mut g = Shared::<[f32]>::new_slice(comptime!(edges * tile.channels * tile.components));
-    let mut sums = Array::<f32>::new(comptime!(mine * tile.components));
+    let first = start + CUBE_POS_X as usize * edges.count;
+    let pitch = comptime!(edges.pitch());
+    let mut staged = Shared::<[Vector<f32, N>]>::new_slice(comptime!(tile.staged_vectors()));
+    let mut g = Shared::<[Vector<f32, N>]>::new_slice(comptime!(tile.coupled_vectors()));
+    let mut sums = Array::<Vector<f32, N>>::new(comptime!(mine * tile.components));
     #[unroll]
     for i in 0..comptime!(mine * tile.components) {
-        sums[i] = 0.0;
+        sums[i] = Vector::new(0.0f32);
     }
     if comptime!(tile.staged) {
-        stage_hidden(
+        stage_hidden::<N>(
             hidden,
             &mut staged,
             first,
@@ -90,21 +90,25 @@ pub(super) fn full(
         let channel_out = step * tile.channels;
         sync_cube();
         let mut at = UNIT_POS as usize;
-        while at < comptime!(edges * tile.channels * tile.components) {
+        while at < comptime!(edges.vectors() * tile.channels * tile.components) {
             let k = at % tile.channels;
             let m = (at / tile.channels) % tile.components;
-            let in_tile = at / comptime!(tile.channels * tile.components);
-            let edge = first + in_tile;
-            let mut value = 0.0f32;
-            if edge < end && channel_out + k < mul_out {
-                let row = ends[num_edges + edge] as usize * grad_width;
-                value = grad[row + output + m * mul_out + channel_out + k];
+            let vector = at / comptime!(tile.channels * tile.components);
+            let edge = first + vector * edges.vector;
+            let column = output + m * mul_out + channel_out + k;
+            let mut values = Vector::<f32, N>::new(0.0f32);
+            #[unroll]
+            for i in 0..edges.vector {
+                if edge + i < end && channel_out + k < mul_out {
+                    let row = ends[num_edges + edge + i] as usize * grad_width;
+                    values.insert(i, grad[row + column]);
+                }
             }
-            g[(k * tile.components + m) * edges + in_tile] = value;
+            g[(k * tile.components + m) * pitch + vector] = values;
             at += UNITS;
         }
         sync_cube();
-        accumulate(
+        accumulate::<N>(
             hidden,
             &staged,
             &g,
@@ -124,77 +128,16 @@ pub(super) fn full(
     }
     #[unroll]
     for i in 0..mine {
-        let edge = first + group * mine + i;
-        if edge < end && channel < mul_in {
-            let to = (edge - start) * coupled_width + first_coupled;
-            #[unroll]
-            for m in 0..tile.components {
-                let column = (path * tile.components + m) * mul_in + channel;
-                coupled[to + column] = sums[i * tile.components + m];
-            }
-        }
-    }
-}
-
-/// As [`full`] for the channel-wise convolution: one product for each number.
-///
-/// Workgroups: edge tiles x channel tiles. `tile.channels` is not used.
-#[cube(launch)]
-pub(super) fn channel_wise(
-    hidden: &[f32],
-    weight: &[f32],
-    ends: &[i32],
-    grad: &[f32],
-    coupled: &mut [f32],
-    num_edges: usize,
-    start: usize,
-    end: usize,
-    mul: usize,
-    output: usize,
-    grad_width: usize,
-    hidden_stride: usize,
-    hidden_column: usize,
-    first_weight: usize,
-    num_weights: usize,
-    first_coupled: usize,
-    coupled_width: usize,
-    #[comptime] tile: Tile,
-) {
-    let mine = comptime!(tile.edges_per_thread);
-    let lane = UNIT_POS as usize % tile.lanes;
-    let group = UNIT_POS as usize / tile.lanes;
-    let channel = CUBE_POS_Y as usize * tile.lanes + lane;
-    let first = start + CUBE_POS_X as usize * comptime!(tile.edges()) + group * mine;
-    if channel >= mul || first >= end {
-        terminate!();
-    }
-    let column = first_weight + channel;
-    let mut radial = Array::<f32>::new(mine);
-    #[unroll]
-    for i in 0..mine {
-        if comptime!(tile.bias) {
-            radial[i] = weight[tile.hidden * num_weights + column];
-        } else {
-            radial[i] = 0.0;
-        }
-    }
-    for h in 0..tile.hidden {
-        let factor = weight[h * num_weights + column];
         #[unroll]
-        for i in 0..mine {
-            let edge = (first + i).min(end - 1);
-            radial[i] += hidden[edge * hidden_stride + hidden_column + h] * factor;
-        }
-    }
-    #[unroll]
-    for i in 0..mine {
-        let edge = first + i;
-        if edge < end {
-            let from = ends[num_edges + edge] as usize * grad_width + output + channel;
-            let to = (edge - start) * coupled_width + first_coupled + channel;
-            #[unroll]
-            for m in 0..tile.components {
-                coupled[to + m * mul] = radial[i] * grad[from + m * mul];
+        for j in 0..edges.vector {
+            let edge = first + (group * mine + i) * edges.vector + j;
+            if edge < end && channel < mul_in {
+                let to = (edge - start) * coupled_width + first_coupled;
+                #[unroll]
+                for m in 0..tile.components {
+                    let column = (path * tile.components + m) * mul_in + channel;
+                    coupled[to + column] = sums[i * tile.components + m].extract(j);
+                }
             }
         }
     }
@@ -202,14 +145,15 @@ pub(super) fn channel_wise(
 
 /// Adds to the gradient of one input block's features: one thread for each number of it, over the
 /// edges `start..end` out of its node, in their order.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(super) fn to_features(
     coupled: &[f32],
     harmonics: &[f32],
-    edges_by_src: &[i32],
+    ends: &[i32],
     src_offsets: &[i32],
     lists: &[u32],
     out: &mut [f32],
+    by_src: usize,
     start: usize,
     end: usize,
     input: usize,
@@ -233,7 +177,7 @@ pub(super) fn to_features(
     let mut above = last;
     while at < above {
         let middle = (at + above) / 2;
-        if (edges_by_src[middle] as usize) < start {
+        if (ends[by_src + middle] as usize) < start {
             at = middle + 1;
         } else {
             above = middle;
@@ -241,7 +185,7 @@ pub(super) fn to_features(
     }
     let mut edge = end;
     if at < last {
-        edge = edges_by_src[at] as usize;
+        edge = ends[by_src + at] as usize;
     }
     let mut sum = 0.0f32;
     while edge < end {
@@ -258,7 +202,7 @@ pub(super) fn to_features(
         at += 1;
         edge = end;
         if at < last {
-            edge = edges_by_src[at] as usize;
+            edge = ends[by_src + at] as usize;
         }
     }
     out[node * out_width + input + column] += sum;
@@ -268,7 +212,7 @@ pub(super) fn to_features(
 /// harmonic, and one of them adds their sums up in order.
 ///
 /// Workgroups: edge tiles x harmonics.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(super) fn to_harmonics(
     coupled: &[f32],
     features: &[f32],

@@ -1,16 +1,16 @@
-//! The forward pass.
+//! The forward pass of the full convolution.
 
 use cubecl::prelude::*;
 
 use super::program::STEP;
-use super::tile::{Tile, UNITS, accumulate, couple, stage_hidden};
+use super::tile::{Tile, accumulate, couple, stage_hidden};
 
 /// Messages of the full convolution into one output block: a workgroup takes a tile of edges and
 /// `lanes` output channels, a thread one channel of some edges, all components.
 ///
 /// Workgroups: edge tiles x channel tiles.
-#[cube(launch)]
-pub(super) fn full(
+#[cube(launch_unchecked)]
+pub(super) fn full<N: Size>(
     features: &[f32],
     harmonics: &[f32],
     hidden: &[f32],
@@ -30,18 +30,17 @@ pub(super) fn full(
     #[comptime] tile: Tile,
 ) {
     let edges = comptime!(tile.edges());
-    let mine = comptime!(tile.edges_per_thread);
+    let mine = comptime!(tile.vectors_per_thread());
     let lane = UNIT_POS as usize % tile.lanes;
     let group = UNIT_POS as usize / tile.lanes;
     let channel = CUBE_POS_Y as usize * tile.lanes + lane;
-    let first = start + CUBE_POS_X as usize * edges;
-    let staged_len = comptime!(if tile.staged { edges * tile.hidden } else { 1 });
-    let mut staged = Shared::<[f32]>::new_slice(staged_len);
-    let mut z = Shared::<[f32]>::new_slice(comptime!(edges * tile.channels * tile.components));
-    let mut sums = Array::<f32>::new(comptime!(mine * tile.components));
+    let first = start + CUBE_POS_X as usize * edges.count;
+    let mut staged = Shared::<[Vector<f32, N>]>::new_slice(comptime!(tile.staged_vectors()));
+    let mut z = Shared::<[Vector<f32, N>]>::new_slice(comptime!(tile.coupled_vectors()));
+    let mut sums = Array::<Vector<f32, N>>::new(comptime!(mine * tile.components));
     #[unroll]
     for i in 0..comptime!(mine * tile.components) {
-        sums[i] = 0.0;
+        sums[i] = Vector::new(0.0f32);
     }
     for index in 0..num_steps {
         let step = first_step + index * STEP;
@@ -53,7 +52,7 @@ pub(super) fn full(
         // Nested: the outer condition is decided when the kernel is compiled.
         if comptime!(tile.staged) {
             if index == 0 || radial != before {
-                stage_hidden(
+                stage_hidden::<N>(
                     hidden,
                     &mut staged,
                     first,
@@ -65,7 +64,7 @@ pub(super) fn full(
                 );
             }
         }
-        couple(
+        couple::<N>(
             features,
             harmonics,
             src,
@@ -81,7 +80,7 @@ pub(super) fn full(
             tile.components,
         );
         sync_cube();
-        accumulate(
+        accumulate::<N>(
             hidden,
             &staged,
             &z,
@@ -103,12 +102,15 @@ pub(super) fn full(
     let mul = program[first_step + 3] as usize;
     #[unroll]
     for i in 0..mine {
-        let edge = first + group * mine + i;
-        if edge < end && channel < mul {
-            #[unroll]
-            for m in 0..tile.components {
-                let column = output + m * mul + channel;
-                messages[(edge - start) * messages_width + column] = sums[i * tile.components + m];
+        #[unroll]
+        for j in 0..edges.vector {
+            let edge = first + (group * mine + i) * edges.vector + j;
+            if edge < end && channel < mul {
+                let to = (edge - start) * messages_width + output + channel;
+                #[unroll]
+                for m in 0..tile.components {
+                    messages[to + m * mul] = sums[i * tile.components + m].extract(j);
+                }
             }
         }
     }
@@ -116,7 +118,7 @@ pub(super) fn full(
 
 /// Adds the messages of the edges `start..end` to the rows they belong to, in the order of the edges;
 /// the first of several such calls also clears the rows.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(super) fn add_up(
     messages: &[f32],
     row_offsets: &[i32],
@@ -141,111 +143,4 @@ pub(super) fn add_up(
         sum += messages[(edge - start) * width + column];
     }
     out[ABSOLUTE_POS] = sum;
-}
-
-/// The channel-wise convolution: a thread sums one channel of one path over the edges into a row, a
-/// few edges at a time. No message is stored.
-///
-/// Workgroups: tiles of rows x steps. `tile.channels` is not used.
-#[cube(launch)]
-pub(super) fn channel_wise(
-    features: &[f32],
-    harmonics: &[f32],
-    hidden: &[f32],
-    weight: &[f32],
-    src: &[i32],
-    row_offsets: &[i32],
-    program: &[u32],
-    out: &mut [f32],
-    rows: usize,
-    first_step: usize,
-    features_width: usize,
-    harmonics_width: usize,
-    hidden_stride: usize,
-    num_weights: usize,
-    out_width: usize,
-    #[comptime] tile: Tile,
-) {
-    let mine = comptime!(tile.edges_per_thread);
-    let lane = UNIT_POS as usize % tile.lanes;
-    let row = CUBE_POS_X as usize * comptime!(UNITS / tile.lanes) + UNIT_POS as usize / tile.lanes;
-    let step = first_step + CUBE_POS_Y as usize * STEP;
-    let input = program[step] as usize + lane;
-    let mul = program[step + 1] as usize;
-    let output = program[step + 2] as usize + lane;
-    let column = program[step + 4] as usize + lane;
-    let hidden_column = program[step + 5] as usize * tile.hidden;
-    let terms = program[step + 6] as usize;
-    if row >= rows || lane >= program[step + 7] as usize {
-        terminate!();
-    }
-    let mut sums = Array::<f32>::new(tile.components);
-    #[unroll]
-    for m in 0..tile.components {
-        sums[m] = 0.0;
-    }
-    let mut edge = row_offsets[row] as usize;
-    let end = row_offsets[row + 1] as usize;
-    while edge < end {
-        // Edges behind the last one repeat it, with no weight.
-        let mut x = Array::<usize>::new(mine);
-        let mut y = Array::<usize>::new(mine);
-        let mut r = Array::<usize>::new(mine);
-        let mut radial = Array::<f32>::new(mine);
-        #[unroll]
-        for i in 0..mine {
-            let at = (edge + i).min(end - 1);
-            x[i] = src[at] as usize * features_width + input;
-            y[i] = at * harmonics_width;
-            r[i] = at * hidden_stride + hidden_column;
-            if comptime!(tile.bias) {
-                radial[i] = weight[tile.hidden * num_weights + column];
-            } else {
-                radial[i] = 0.0;
-            }
-        }
-        for h in 0..tile.hidden {
-            let factor = weight[h * num_weights + column];
-            #[unroll]
-            for i in 0..mine {
-                radial[i] += hidden[r[i] + h] * factor;
-            }
-        }
-        #[unroll]
-        for i in 0..mine {
-            if edge + i >= end {
-                radial[i] = 0.0;
-            }
-        }
-        #[unroll]
-        for m in 0..tile.components {
-            let mut z = Array::<f32>::new(mine);
-            #[unroll]
-            for i in 0..mine {
-                z[i] = 0.0;
-            }
-            let mut term = program[terms + m] as usize;
-            let last = program[terms + m + 1] as usize;
-            while term < last {
-                let packed = program[term] as usize;
-                let value = f32::reinterpret(program[term + 1]);
-                let harmonic = packed / 65536;
-                let component = packed % 65536 * mul;
-                #[unroll]
-                for i in 0..mine {
-                    z[i] += value * harmonics[y[i] + harmonic] * features[x[i] + component];
-                }
-                term += 2;
-            }
-            #[unroll]
-            for i in 0..mine {
-                sums[m] += radial[i] * z[i];
-            }
-        }
-        edge += mine;
-    }
-    #[unroll]
-    for m in 0..tile.components {
-        out[row * out_width + output + m * mul] = sums[m];
-    }
 }

@@ -5,6 +5,7 @@
 //! to coupled features, for as many edges at a time as a budget allows.
 
 mod backward;
+mod channel_wise;
 mod coupled;
 mod messages;
 mod program;
@@ -22,7 +23,7 @@ use steerable_harmonics::plan::{ConvolutionPlan, Weighting};
 
 use self::backward::Backward;
 use self::program::{Cut, Program};
-use self::tile::{Tile, lanes};
+use self::tile::Tile;
 use super::{
     THREADS, buffer, dims, empty_like, has_kernels, one_thread_each, row_major, upload, zeros,
 };
@@ -125,83 +126,54 @@ impl Convolution {
             let end = (start + chunk).min(self.edges);
             for run in &program.runs {
                 let tile = self.tile(run.mul, run.components, CHANNELS, end - start);
-                messages::full::launch(
-                    &out.client,
-                    workgroups(
-                        (end - start).div_ceil(tile.edges()),
-                        run.mul.div_ceil(tile.lanes),
-                        1,
-                    ),
-                    CubeDim::new_1d(THREADS),
-                    buffer(&self.features),
-                    buffer(&self.harmonics),
-                    buffer(&self.hidden),
-                    buffer(&self.weight),
-                    buffer(&self.src),
-                    buffer(&words),
-                    buffer(&messages),
-                    start,
-                    end,
-                    run.first,
-                    run.len,
-                    dims(&self.features)[1],
-                    dims(&self.harmonics)[1],
-                    dims(&self.hidden)[1],
-                    self.plan.num_weights(),
-                    width,
-                    tile,
-                );
+                // SAFETY: threads are guarded; the graph's indices and the plan's columns are in bounds.
+                unsafe {
+                    messages::full::launch_unchecked(
+                        &out.client,
+                        workgroups(
+                            (end - start).div_ceil(tile.edges().count),
+                            run.mul.div_ceil(tile.lanes),
+                            1,
+                        ),
+                        CubeDim::new_1d(THREADS),
+                        tile.edges().vector,
+                        buffer(&self.features),
+                        buffer(&self.harmonics),
+                        buffer(&self.hidden),
+                        buffer(&self.weight),
+                        buffer(&self.src),
+                        buffer(&words),
+                        buffer(&messages),
+                        start,
+                        end,
+                        run.first,
+                        run.len,
+                        dims(&self.features)[1],
+                        dims(&self.harmonics)[1],
+                        dims(&self.hidden)[1],
+                        self.plan.num_weights(),
+                        width,
+                        tile,
+                    );
+                }
             }
             let count = self.rows * width;
             let (groups, threads) = one_thread_each(&out, count);
-            messages::add_up::launch(
-                &out.client,
-                groups,
-                threads,
-                buffer(&messages),
-                buffer(&self.row_offsets),
-                buffer(&out),
-                start,
-                end,
-                width,
-                count,
-            );
-        }
-        out
-    }
-
-    fn forward_channel_wise(&self) -> CubeTensor {
-        // Every output block belongs to a path: all columns are written.
-        let out = empty_like(&self.features, [self.rows, self.plan.irreps_out().dim()]);
-        let program = Program::new(&self.plan, 32, Cut::Degree);
-        let words = self.upload(&program.words);
-        for run in &program.runs {
-            let tile = Tile {
-                edges_per_thread: 4,
-                lanes: lanes(run.mul),
-                ..self.tile(run.mul, run.components, 1, self.edges)
-            };
-            messages::channel_wise::launch(
-                &out.client,
-                workgroups(self.rows.div_ceil(tile.groups()), run.len, 1),
-                CubeDim::new_1d(THREADS),
-                buffer(&self.features),
-                buffer(&self.harmonics),
-                buffer(&self.hidden),
-                buffer(&self.weight),
-                buffer(&self.src),
-                buffer(&self.row_offsets),
-                buffer(&words),
-                buffer(&out),
-                self.rows,
-                run.first,
-                dims(&self.features)[1],
-                dims(&self.harmonics)[1],
-                dims(&self.hidden)[1],
-                self.plan.num_weights(),
-                dims(&out)[1],
-                tile,
-            );
+            // SAFETY: threads are guarded; the graph's indices and the plan's columns are in bounds.
+            unsafe {
+                messages::add_up::launch_unchecked(
+                    &out.client,
+                    groups,
+                    threads,
+                    buffer(&messages),
+                    buffer(&self.row_offsets),
+                    buffer(&out),
+                    start,
+                    end,
+                    width,
+                    count,
+                );
+            }
         }
         out
     }
@@ -277,11 +249,10 @@ impl ConvolutionOps for CubeBackend {
         let [edges_by_src, src_offsets] = row_major([edges_by_src, src_offsets]);
         let backward = Backward {
             grad,
-            edges_by_src,
             src_offsets,
-            ends: convolution.ends(),
+            ends: convolution.ends(&edges_by_src),
         };
-        let [to_features, to_harmonics] = convolution.backward_coupled(&backward, wanted);
+        let [to_features, to_harmonics] = convolution.backward_inputs(&backward, wanted);
         let to_hidden = match wanted.hidden {
             true => convolution.backward_hidden(&backward),
             false => zeros(false, &convolution.hidden),

@@ -1,13 +1,13 @@
 //! A path plan as the numbers that kernels read.
 
-use steerable_harmonics::plan::{Block, ConvolutionPlan, Pair, Path, Weighting};
+use steerable_harmonics::plan::{Block, ConvolutionPlan, Pair, Path, Term, Weighting};
 
 /// Words of one step.
 pub(super) const STEP: usize = 8;
 
-/// Consecutive steps of one program with one output degree.
+/// Consecutive steps of one program with one degree of what they write.
 pub(super) struct Run {
-    /// `2 l_out + 1`.
+    /// Components of that degree, `2 l + 1`.
     pub(super) components: usize,
     /// Channels of the widest output block.
     pub(super) mul: usize,
@@ -30,14 +30,54 @@ pub(super) enum Cut {
     Degree,
     /// One output degree and one radial network.
     DegreeAndRadial,
+    /// One input block, channel after channel; steps read outputs and write inputs.
+    Input,
+    /// One degree of harmonics; steps write those.
+    Filter,
+}
+
+impl Cut {
+    /// What the steps of a run share.
+    fn key(self, pair: &Pair, path: &Path) -> (usize, usize) {
+        match self {
+            Self::Output => (pair.output.offset, 0),
+            Self::OutputAndRadial => (pair.output.offset, pair.radial),
+            Self::Degree => (pair.output.l, 0),
+            Self::DegreeAndRadial => (pair.output.l, pair.radial),
+            Self::Input => (pair.input.offset, 0),
+            Self::Filter => (path.l_filter, 0),
+        }
+    }
+
+    /// The degree of what a step writes.
+    fn degree(self, pair: &Pair, path: &Path) -> usize {
+        match self {
+            Self::Input => pair.input.l,
+            Self::Filter => path.l_filter,
+            _ => pair.output.l,
+        }
+    }
+
+    /// The component that a term adds to, and the two that it reads.
+    fn components(self, path: &Path, term: &Term) -> (usize, [usize; 2]) {
+        match self {
+            Self::Input => (term.m_in, [term.m_out, term.harmonic]),
+            Self::Filter => (
+                term.harmonic - path.l_filter.pow(2),
+                [term.m_in, term.m_out],
+            ),
+            _ => (term.m_out, [term.m_in, term.harmonic]),
+        }
+    }
 }
 
 /// Steps over a plan's paths and input channels, with the coupling coefficients they use.
 ///
 /// A step is [`STEP`] words: first input column, input channels, first output column, output channels,
 /// first weight column, radial network, where its coefficients are, and how many channels it takes.
-/// At that place are, for each output component, the word of its first coefficient, and one more for
-/// the end; a coefficient is two words, `m_in + (harmonic << 16)` and the bits of its value.
+/// At that place are, for each component that is written, the word of its first coefficient, and one
+/// more for the end; a coefficient is two words, those of the two components that it reads,
+/// `first + (second << 16)` ([`Cut::components`]), and the bits of its value.
 pub(super) struct Program {
     pub(super) words: Vec<u32>,
     pub(super) runs: Vec<Run>,
@@ -55,13 +95,11 @@ impl Program {
                 }
             }
         }
-        let key = |pair: &Pair| match cut {
-            Cut::Output => (pair.output.offset, 0),
-            Cut::OutputAndRadial => (pair.output.offset, pair.radial),
-            Cut::Degree => (pair.output.l, 0),
-            Cut::DegreeAndRadial => (pair.output.l, pair.radial),
+        let order = |&(pair, path, _, first): &(&Pair, &Path, usize, usize)| {
+            let channel = if cut == Cut::Input { first } else { 0 };
+            (cut.key(pair, path), channel)
         };
-        steps.sort_by_key(|(pair, ..)| key(pair));
+        steps.sort_by_key(order);
         let mut program = Self {
             words: vec![0; steps.len() * STEP],
             runs: Vec::new(),
@@ -73,7 +111,7 @@ impl Program {
                 .find(|(known, _)| std::ptr::eq(*known, path))
                 .map(|(_, place)| *place)
                 .unwrap_or_else(|| {
-                    let place = program.push_coefficients(path, pair.output.l);
+                    let place = program.push_coefficients(path, cut.degree(pair, path), cut);
                     coefficients.push((path, place));
                     place
                 });
@@ -81,7 +119,7 @@ impl Program {
                 Weighting::Full => (pair.output.offset, column + first * pair.output.mul),
                 Weighting::ChannelWise => (pair.output.offset + first, column + first),
             };
-            let step = [
+            let mut step = [
                 pair.input.offset + first,
                 pair.input.mul,
                 output,
@@ -91,11 +129,17 @@ impl Program {
                 place,
                 channels.min(pair.input.mul - first),
             ];
+            if cut == Cut::Input {
+                step.swap(0, 2);
+                step.swap(1, 3);
+            }
             program.words[i * STEP..(i + 1) * STEP].copy_from_slice(&step.map(word));
-            let new_run = i == 0 || key(steps[i - 1].0) != key(pair);
+            let before = i.checked_sub(1).map(|before| steps[before]);
+            let key = cut.key(pair, path);
+            let new_run = before.is_none_or(|(pair, path, ..)| cut.key(pair, path) != key);
             if new_run {
                 program.runs.push(Run {
-                    components: 2 * pair.output.l + 1,
+                    components: 2 * cut.degree(pair, path) + 1,
                     mul: 0,
                     radial: pair.radial,
                     first: i * STEP,
@@ -109,17 +153,24 @@ impl Program {
         program
     }
 
-    /// Appends the coefficients of a path; returns where they are.
-    fn push_coefficients(&mut self, path: &Path, l_out: usize) -> usize {
+    /// Appends the coefficients of a path by the component of degree `l` that they add to; returns where
+    /// they are.
+    fn push_coefficients(&mut self, path: &Path, l: usize, cut: Cut) -> usize {
         let place = self.words.len();
-        let first = place + 2 * l_out + 2;
-        for m in 0..2 * l_out + 2 {
-            let before = path.terms.iter().filter(|term| term.m_out < m).count();
+        let mut terms: Vec<_> = path
+            .terms
+            .iter()
+            .map(|t| (cut.components(path, t), t.value))
+            .collect();
+        terms.sort_by_key(|((written, _), _)| *written);
+        let first = place + 2 * l + 2;
+        for m in 0..2 * l + 2 {
+            let before = terms.partition_point(|((written, _), _)| *written < m);
             self.words.push(word(first + 2 * before));
         }
-        for term in &path.terms {
-            self.words.push(word(term.m_in | term.harmonic << 16));
-            self.words.push((term.value as f32).to_bits());
+        for ((_, [one, two]), value) in terms {
+            self.words.push(word(one | two << 16));
+            self.words.push((value as f32).to_bits());
         }
         place
     }

@@ -6,12 +6,12 @@ use steerable_harmonics::plan::Weighting;
 
 use super::super::rows::row_of;
 use super::program::STEP;
-use super::tile::{UNITS, couple};
+use super::tile::{Edges, UNITS, couple};
 
 /// Hidden features that a workgroup takes.
 pub(super) const HIDDEN: usize = 64;
-/// Rows of the weight that a workgroup takes.
-pub(super) const ROWS: usize = 32;
+/// Edges of a vector.
+pub(super) const VECTOR: usize = 4;
 /// Threads side by side over hidden features.
 const HIDDEN_LANES: usize = 32;
 
@@ -23,7 +23,9 @@ pub(super) struct Columns {
     /// Input channels of a step; 1 where the convolution is channel-wise.
     pub(super) channels: usize,
     /// Edges of a tile.
-    pub(super) edges: usize,
+    pub(super) edges: Edges,
+    /// Rows of the weight that a workgroup takes, where it sums its gradient.
+    pub(super) rows: usize,
     /// `2 l_out + 1`.
     pub(super) components: usize,
     /// Width of the hidden radial features.
@@ -33,25 +35,32 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Coupled features of a tile.
+    /// Vectors of coupled features.
     fn coupled(&self) -> usize {
         match self.weighting {
-            Weighting::Full => self.edges * self.channels * self.components,
+            Weighting::Full => self.edges.pitch() * self.channels * self.components,
             Weighting::ChannelWise => 1,
         }
     }
 
-    /// Weights of an edge in a tile.
-    fn width(&self) -> usize {
-        self.channels * self.lanes
+    /// Vectors of gradients to radial weights.
+    fn gradients(&self) -> usize {
+        self.edges.pitch() * self.channels * self.lanes
+    }
+
+    /// Vectors of hidden features.
+    fn staged(&self) -> usize {
+        self.edges.pitch() * self.rows
     }
 }
 
-/// The source of each edge and the row it is summed into, in one buffer: `[2, E]`.
-#[cube(launch)]
+/// The source of each edge, the row it is summed into, and the edges ordered by source, in one buffer:
+/// `[3, E]`.
+#[cube(launch_unchecked)]
 pub(super) fn ends_of_edges(
     src: &[i32],
     row_offsets: &[i32],
+    edges_by_src: &[i32],
     out: &mut [i32],
     rows: usize,
     count: usize,
@@ -61,23 +70,23 @@ pub(super) fn ends_of_edges(
     }
     out[ABSOLUTE_POS] = src[ABSOLUTE_POS];
     out[count + ABSOLUTE_POS] = row_of(row_offsets, rows, ABSOLUTE_POS) as i32;
+    out[2 * count + ABSOLUTE_POS] = edges_by_src[ABSOLUTE_POS];
 }
 
 /// Gradients to the radial weights of a tile, `[k, lane, edge]`, in shared memory; zero behind the
 /// last edge and the last channel.
 #[cube]
-fn weight_gradients(
+fn weight_gradients<N: Size>(
     features: &[f32],
     harmonics: &[f32],
     ends: &[i32],
     grad: &[f32],
     program: &[u32],
-    z: &[f32],
-    to: &mut [f32],
+    z: &[Vector<f32, N>],
+    to: &mut [Vector<f32, N>],
     step: usize,
     channel_out: usize,
     first: usize,
-    end: usize,
     num_edges: usize,
     features_width: usize,
     harmonics_width: usize,
@@ -89,50 +98,79 @@ fn weight_gradients(
     let mul_out = program[step + 3] as usize;
     let terms = program[step + 6] as usize;
     let present = program[step + 7] as usize;
+    let pitch = comptime!(columns.edges.pitch());
     let mut at = UNIT_POS as usize;
-    while at < comptime!(columns.edges * columns.lanes) {
+    while at < comptime!(columns.edges.vectors() * columns.lanes) {
         let lane = at % columns.lanes;
-        let in_tile = at / columns.lanes;
-        let edge = first + in_tile;
-        let mut sums = Array::<f32>::new(columns.channels);
+        let vector = at / columns.lanes;
+        let edge = first + vector * VECTOR;
+        let mut sums = Array::<Vector<f32, N>>::new(columns.channels);
         #[unroll]
         for k in 0..columns.channels {
-            sums[k] = 0.0;
+            sums[k] = Vector::new(0.0f32);
         }
         let mut channels = present;
         if comptime!(columns.weighting == Weighting::Full) {
             channels = mul_out - channel_out;
         }
-        if edge < end && lane < channels {
-            let g = ends[num_edges + edge] as usize * grad_width + output + channel_out + lane;
+        if edge < num_edges && lane < channels {
+            // Edges behind the last one repeat it, and bring a gradient of zero.
+            let mut g = Array::<usize>::new(VECTOR);
+            let mut x = Array::<usize>::new(VECTOR);
+            let mut y = Array::<usize>::new(VECTOR);
+            #[unroll]
+            for i in 0..VECTOR {
+                let edge = (edge + i).min(num_edges - 1);
+                g[i] = ends[num_edges + edge] as usize * grad_width + output + channel_out + lane;
+                x[i] = ends[edge] as usize * features_width + program[step] as usize + lane;
+                y[i] = edge * harmonics_width;
+            }
             #[unroll]
             for m in 0..columns.components {
-                let g = grad[g + m * mul_out];
+                let mut gradient = Vector::<f32, N>::new(0.0f32);
+                #[unroll]
+                for i in 0..VECTOR {
+                    if edge + i < num_edges {
+                        gradient.insert(i, grad[g[i] + m * mul_out]);
+                    }
+                }
                 if comptime!(columns.weighting == Weighting::Full) {
                     #[unroll]
                     for k in 0..columns.channels {
-                        sums[k] += z[(k * columns.components + m) * columns.edges + in_tile] * g;
+                        sums[k] += z[(k * columns.components + m) * pitch + vector] * gradient;
                     }
                 } else {
-                    let x = ends[edge] as usize * features_width + program[step] as usize + lane;
-                    let y = edge * harmonics_width;
-                    let mut z = 0.0f32;
+                    let mut each = Array::<f32>::new(VECTOR);
+                    #[unroll]
+                    for i in 0..VECTOR {
+                        each[i] = 0.0;
+                    }
                     let mut term = program[terms + m] as usize;
                     let last = program[terms + m + 1] as usize;
                     while term < last {
                         let packed = program[term] as usize;
                         let value = f32::reinterpret(program[term + 1]);
-                        let x = features[x + packed % 65536 * mul_in];
-                        z += value * harmonics[y + packed / 65536] * x;
+                        let harmonic = packed / 65536;
+                        let component = packed % 65536 * mul_in;
+                        #[unroll]
+                        for i in 0..VECTOR {
+                            each[i] +=
+                                value * harmonics[y[i] + harmonic] * features[x[i] + component];
+                        }
                         term += 2;
                     }
-                    sums[0] += z * g;
+                    let mut z = Vector::<f32, N>::new(0.0f32);
+                    #[unroll]
+                    for i in 0..VECTOR {
+                        z.insert(i, each[i]);
+                    }
+                    sums[0] += z * gradient;
                 }
             }
         }
         #[unroll]
         for k in 0..columns.channels {
-            to[(k * columns.lanes + lane) * columns.edges + in_tile] = sums[k];
+            to[(k * columns.lanes + lane) * pitch + vector] = sums[k];
         }
         at += UNITS;
     }
@@ -142,8 +180,8 @@ fn weight_gradients(
 /// tile of edges and up to [`HIDDEN`] of their features, over all columns of a run of steps.
 ///
 /// `weight` is transposed, `[num_weights, rows]`. Workgroups: edge tiles x tiles of hidden features.
-#[cube(launch)]
-pub(super) fn to_hidden(
+#[cube(launch_unchecked)]
+pub(super) fn to_hidden<N: Size>(
     features: &[f32],
     harmonics: &[f32],
     weight: &[f32],
@@ -164,17 +202,18 @@ pub(super) fn to_hidden(
     #[comptime] columns: Columns,
 ) {
     let edges = comptime!(columns.edges);
-    let mine = comptime!(edges * HIDDEN_LANES / UNITS);
+    let pitch = comptime!(edges.pitch());
+    let mine = comptime!(edges.vectors() * HIDDEN_LANES / UNITS);
     let per_thread = comptime!(HIDDEN / HIDDEN_LANES);
     let h = CUBE_POS_Y as usize * HIDDEN + UNIT_POS as usize % HIDDEN_LANES;
-    let in_tile = UNIT_POS as usize / HIDDEN_LANES * mine;
-    let first = CUBE_POS_X as usize * edges;
-    let mut z = Shared::<[f32]>::new_slice(comptime!(columns.coupled()));
-    let mut to_weights = Shared::<[f32]>::new_slice(comptime!(edges * columns.width()));
-    let mut sums = Array::<f32>::new(comptime!(per_thread * mine));
+    let vector = UNIT_POS as usize / HIDDEN_LANES * mine;
+    let first = CUBE_POS_X as usize * edges.count;
+    let mut z = Shared::<[Vector<f32, N>]>::new_slice(comptime!(columns.coupled()));
+    let mut to_weights = Shared::<[Vector<f32, N>]>::new_slice(comptime!(columns.gradients()));
+    let mut sums = Array::<Vector<f32, N>>::new(comptime!(per_thread * mine));
     #[unroll]
     for i in 0..comptime!(per_thread * mine) {
-        sums[i] = 0.0;
+        sums[i] = Vector::new(0.0f32);
     }
     for index in 0..num_steps {
         let step = first_step + index * STEP;
@@ -186,7 +225,7 @@ pub(super) fn to_hidden(
             sync_cube();
             if comptime!(columns.weighting == Weighting::Full) {
                 if tile == 0 {
-                    couple(
+                    couple::<N>(
                         features,
                         harmonics,
                         ends,
@@ -204,7 +243,7 @@ pub(super) fn to_hidden(
                 }
                 sync_cube();
             }
-            weight_gradients(
+            weight_gradients::<N>(
                 features,
                 harmonics,
                 ends,
@@ -215,7 +254,6 @@ pub(super) fn to_hidden(
                 step,
                 channel_out,
                 first,
-                num_edges,
                 num_edges,
                 features_width,
                 harmonics_width,
@@ -232,11 +270,11 @@ pub(super) fn to_hidden(
             for k in 0..groups {
                 for lane in 0..lanes {
                     let column = weight_column + k * mul_out + channel_out + lane;
-                    let from = (k * columns.lanes + lane) * edges + in_tile;
+                    let from = (k * columns.lanes + lane) * pitch + vector;
                     #[unroll]
                     for j in 0..per_thread {
                         let h = (h + j * HIDDEN_LANES).min(columns.hidden - 1);
-                        let factor = weight[column * weight_rows + h];
+                        let factor = Vector::<f32, N>::new(weight[column * weight_rows + h]);
                         #[unroll]
                         for i in 0..mine {
                             sums[j * mine + i] += to_weights[from + i] * factor;
@@ -249,22 +287,25 @@ pub(super) fn to_hidden(
     #[unroll]
     for i in 0..mine {
         #[unroll]
-        for j in 0..per_thread {
-            let edge = first + in_tile + i;
-            let h = h + j * HIDDEN_LANES;
-            if edge < num_edges && h < columns.hidden {
-                out[edge * out_width + hidden_column + h] += sums[j * mine + i];
+        for e in 0..VECTOR {
+            let edge = first + (vector + i) * VECTOR + e;
+            #[unroll]
+            for j in 0..per_thread {
+                let h = h + j * HIDDEN_LANES;
+                if edge < num_edges && h < columns.hidden {
+                    out[edge * out_width + hidden_column + h] += sums[j * mine + i].extract(e);
+                }
             }
         }
     }
 }
 
 /// Gradient of the last radial layer, summed over the edges of each split: a workgroup takes the
-/// columns of a step and `lanes` output channels, and [`ROWS`] rows, over the edges of a split.
+/// columns of a step and `lanes` output channels, and some rows, over the edges of a split.
 ///
 /// Workgroups: steps x channel tiles, tiles of rows, splits. `out` is `[splits, rows, num_weights]`.
-#[cube(launch)]
-pub(super) fn to_weight(
+#[cube(launch_unchecked)]
+pub(super) fn to_weight<N: Size>(
     features: &[f32],
     harmonics: &[f32],
     hidden: &[f32],
@@ -285,46 +326,50 @@ pub(super) fn to_weight(
     #[comptime] columns: Columns,
 ) {
     let edges = comptime!(columns.edges);
-    let per_thread = comptime!(ROWS * columns.lanes / UNITS);
+    let pitch = comptime!(edges.pitch());
+    let per_thread = comptime!(columns.rows * columns.lanes / UNITS);
     let lane = UNIT_POS as usize % columns.lanes;
     let in_rows = UNIT_POS as usize / columns.lanes * per_thread;
     let step = first_step + CUBE_POS_X as usize / channel_tiles * STEP;
     let channel_out = CUBE_POS_X as usize % channel_tiles * columns.lanes;
-    let first_row = CUBE_POS_Y as usize * ROWS;
+    let first_row = CUBE_POS_Y as usize * columns.rows;
     let split = CUBE_POS_Z as usize;
     let mul_out = program[step + 3] as usize;
     let hidden_column = program[step + 5] as usize * columns.hidden;
     let present = program[step + 7] as usize;
-    let mut z = Shared::<[f32]>::new_slice(comptime!(columns.coupled()));
-    let mut to_weights = Shared::<[f32]>::new_slice(comptime!(edges * columns.width()));
-    let mut staged = Shared::<[f32]>::new_slice(comptime!(edges * ROWS));
+    let mut z = Shared::<[Vector<f32, N>]>::new_slice(comptime!(columns.coupled()));
+    let mut to_weights = Shared::<[Vector<f32, N>]>::new_slice(comptime!(columns.gradients()));
+    let mut staged = Shared::<[Vector<f32, N>]>::new_slice(comptime!(columns.staged()));
     let mut sums = Array::<f32>::new(comptime!(per_thread * columns.channels));
     #[unroll]
     for i in 0..comptime!(per_thread * columns.channels) {
         sums[i] = 0.0;
     }
     for tile in 0..tiles_per_split {
-        let first = (split * tiles_per_split + tile) * edges;
+        let first = (split * tiles_per_split + tile) * edges.count;
         sync_cube();
         let mut at = UNIT_POS as usize;
-        while at < comptime!(edges * ROWS) {
-            let row = first_row + at % ROWS;
-            let in_tile = at / ROWS;
-            let edge = first + in_tile;
-            let mut value = 0.0f32;
-            if edge < num_edges {
-                if row < columns.hidden {
-                    value = hidden[edge * hidden_stride + hidden_column + row];
-                } else if row < weight_rows {
-                    // The bias row.
-                    value = 1.0f32.runtime();
+        while at < comptime!(edges.vectors() * columns.rows) {
+            let row = first_row + at % columns.rows;
+            let vector = at / columns.rows;
+            let mut values = Vector::<f32, N>::new(0.0f32);
+            #[unroll]
+            for i in 0..VECTOR {
+                let edge = first + vector * VECTOR + i;
+                if edge < num_edges {
+                    if row < columns.hidden {
+                        values.insert(i, hidden[edge * hidden_stride + hidden_column + row]);
+                    } else if row < weight_rows {
+                        // The bias row.
+                        values.insert(i, 1.0f32.runtime());
+                    }
                 }
             }
-            staged[at % ROWS * edges + in_tile] = value;
+            staged[at % columns.rows * pitch + vector] = values;
             at += UNITS;
         }
         if comptime!(columns.weighting == Weighting::Full) {
-            couple(
+            couple::<N>(
                 features,
                 harmonics,
                 ends,
@@ -341,7 +386,7 @@ pub(super) fn to_weight(
             );
             sync_cube();
         }
-        weight_gradients(
+        weight_gradients::<N>(
             features,
             harmonics,
             ends,
@@ -353,21 +398,28 @@ pub(super) fn to_weight(
             channel_out,
             first,
             num_edges,
-            num_edges,
             features_width,
             harmonics_width,
             grad_width,
             columns,
         );
         sync_cube();
-        for in_tile in 0..edges {
+        for vector in 0..comptime!(edges.vectors()) {
+            let mut gradients = Array::<Vector<f32, N>>::new(columns.channels);
             #[unroll]
             for k in 0..columns.channels {
-                let gradient = to_weights[(k * columns.lanes + lane) * edges + in_tile];
+                gradients[k] = to_weights[(k * columns.lanes + lane) * pitch + vector];
+            }
+            #[unroll]
+            for j in 0..per_thread {
+                let features = staged[(in_rows + j) * pitch + vector];
                 #[unroll]
-                for j in 0..per_thread {
-                    sums[j * columns.channels + k] +=
-                        gradient * staged[(in_rows + j) * edges + in_tile];
+                for k in 0..columns.channels {
+                    #[unroll]
+                    for i in 0..VECTOR {
+                        sums[j * columns.channels + k] +=
+                            gradients[k].extract(i) * features.extract(i);
+                    }
                 }
             }
         }

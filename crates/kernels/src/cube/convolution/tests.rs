@@ -91,11 +91,10 @@ fn agrees_with_the_host(plan: ConvolutionPlan, sizes: Sizes) {
     ours.budget = budget;
     let backward = Backward {
         grad: grad.clone(),
-        edges_by_src: ints(&by_src),
         src_offsets: offsets(&sorted, nodes),
-        ends: ours.ends(),
+        ends: ours.ends(&ints(&by_src)),
     };
-    let [to_features, to_harmonics] = ours.backward_coupled(&backward, ALL);
+    let [to_features, to_harmonics] = ours.backward_inputs(&backward, ALL);
     let host = convolve_on_host::<CubeBackend>(inputs.clone(), [src.clone(), rows.clone()], &plan);
     let sources = backward.src_offsets.clone();
     let of_host =
@@ -135,7 +134,7 @@ fn options() -> PlanOptions {
 /// Tiles of 64, 32 and 16 edges, whose threads have eight, four and two edges each.
 #[test]
 fn several_edges_to_a_thread_agree_with_the_host() {
-    for edges in [4100, 2050, 1030] {
+    for edges in [16400, 8200, 4100] {
         let sizes = Sizes {
             edges,
             nodes: 300,
@@ -145,6 +144,20 @@ fn several_edges_to_a_thread_agree_with_the_host() {
         agrees_with_the_host(full("17x0 + 2x1"), sizes);
         agrees_with_the_host(channel_wise("5x0 + 17x1"), sizes);
     }
+}
+
+/// Hidden features read four at a time, more channels than threads side by side, several rows of the
+/// weight to a thread.
+#[test]
+fn vectors_of_hidden_features_agree_with_the_host() {
+    let sizes = Sizes {
+        edges: 500,
+        nodes: 40,
+        hidden: 64,
+        budget: super::BUDGET,
+    };
+    agrees_with_the_host(full("33x0 + 9x1"), sizes);
+    agrees_with_the_host(channel_wise("33x0 + 40x1 + 3x2"), sizes);
 }
 
 #[test]
