@@ -298,6 +298,13 @@ fn wrong_values_are_refused_with_key_and_value() {
         (config(0), "epochs = 0: expected at least 1"),
         (
             TrainingConfig {
+                patience: Some(0),
+                ..config(1)
+            },
+            "patience = 0: expected at least 1",
+        ),
+        (
+            TrainingConfig {
                 max_minutes: Some(f64::NAN),
                 ..config(1)
             },
@@ -306,6 +313,120 @@ fn wrong_values_are_refused_with_key_and_value() {
     ] {
         assert_eq!(config.check().unwrap_err().to_string(), text);
     }
+}
+
+#[test]
+fn other_models_seeds_and_data_do_not_go_on_with_a_training() {
+    let scratch = Scratch::new("other");
+    let (samples, data) = data(5);
+    let mut heard = Heard {
+        stop_after: Some(1),
+        ..Heard::default()
+    };
+    let mut first = trainer(potential(&samples), config(2), &scratch);
+    assert_eq!(heard.run(&mut first, &data).unwrap(), Outcome::Stopped);
+
+    let other_seed = TrainingConfig {
+        seed: 9,
+        ..config(2)
+    };
+    let error = trainer(potential(&samples), other_seed, &scratch).resume();
+    let text = error.unwrap_err().to_string();
+    assert!(text.ends_with("the seed was 1 and is now 9"), "{text}");
+
+    let (task, model) = potential(&samples);
+    let description = ModelDescription::of_kind("another");
+    let place = (scratch.0.clone(), &device());
+    let mut other = Trainer::new(task, model, description, config(2), place).unwrap();
+    let text = other.resume().unwrap_err().to_string();
+    assert!(text.contains("test and is now another"), "{text}");
+
+    let fewer = TrainingData {
+        train: loader(samples[..2].to_vec(), 14),
+        validation: loader(samples[8..].to_vec(), 14),
+    };
+    let mut resumed = trainer(potential(&samples), config(2), &scratch);
+    assert_eq!(resumed.resume().unwrap().unwrap().0, 1);
+    let text = heard.run(&mut resumed, &fewer).unwrap_err().to_string();
+    assert!(text.contains("training items was 8 and is now 2"), "{text}");
+}
+
+#[test]
+fn missing_targets_and_validations_that_are_not_numbers_are_told() {
+    let (samples, whole) = data(6);
+    let without = |forces: bool| {
+        let mut samples = samples.clone();
+        for sample in &mut samples {
+            match forces {
+                true => sample.targets.node_vectors.clear(),
+                false => sample.targets.scalars.clear(),
+            }
+        }
+        loader(samples, 14)
+    };
+    let scratch = Scratch::new("missing");
+    for (forces, text) in [
+        (false, "energies, one of each item, are needed"),
+        (true, "forces, one on each atom, are needed"),
+    ] {
+        let data = TrainingData {
+            train: without(forces),
+            validation: loader(samples.clone(), 14),
+        };
+        let mut trainer = trainer(potential(&samples), config(1), &scratch);
+        let error = Heard::default().run(&mut trainer, &data).unwrap_err();
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
+    let (task, model) = potential(&samples);
+    let errors = evaluate(&task, &model, &without(false), &device()).unwrap();
+    assert_eq!(errors.mean("energy"), None);
+    assert!(errors.mean("forces").is_some_and(|mean| mean > 0.0));
+
+    let mut broken = samples.clone();
+    broken[0].targets.node_vectors[0][0] = f64::NAN;
+    let data = TrainingData {
+        train: whole.train,
+        validation: loader(broken, 14),
+    };
+    let mut trainer = trainer(potential(&samples), config(1), &scratch);
+    let error = Heard::default().run(&mut trainer, &data).unwrap_err();
+    assert!(matches!(
+        error,
+        TrainError::ValidationDiverged { saved: false, .. }
+    ));
+    assert!(error.to_string().contains("there is no checkpoint yet"));
+}
+
+#[test]
+fn tasks_with_wrong_values_are_refused() {
+    let (task, _) = potential(&molecules(2, 1));
+    task.check().unwrap();
+    let mut wrong = task.clone();
+    wrong.step = ForceStep(0.0);
+    let text = wrong.check().unwrap_err().to_string();
+    assert_eq!(text, "step = 0: expected a positive number");
+    let mut wrong = task.clone();
+    (wrong.energy_weight, wrong.force_weight) = (0.0, 0.0);
+    wrong.check().unwrap_err();
+    let mut wrong = task;
+    wrong.force_weight = f64::NAN;
+    wrong.check().unwrap_err();
+}
+
+#[test]
+fn a_training_without_time_for_a_step_reports_no_epoch() {
+    let scratch = Scratch::new("no-time");
+    let (samples, data) = data(7);
+    let short = TrainingConfig {
+        max_minutes: Some(1e-12),
+        checkpoint_minutes: 1e300,
+        ..config(2)
+    };
+    let mut trainer = trainer(potential(&samples), short, &scratch);
+    let mut heard = Heard::default();
+    assert_eq!(heard.run(&mut trainer, &data).unwrap(), Outcome::Finished);
+    assert!(heard.epochs.is_empty() && heard.losses.is_empty());
+    trainer.best().unwrap();
 }
 
 fn linear(device: &Device, seed: u64) -> Linear {

@@ -318,4 +318,18 @@ fn a_folder_keeps_the_last_and_the_best_and_finds_the_last_complete() {
         "{:?}",
         found.skipped
     );
+
+    // The next one that is saved takes what was left with it.
+    let part = folder.file(6).with_added_extension("part");
+    let mut next = of_module(&module);
+    next.header.step = 7;
+    next.header.score = Some(9.0);
+    folder.save(&next).unwrap();
+    assert!(!part.exists());
+    // A best checkpoint that is damaged in its tensors is none.
+    let best = folder.file(2);
+    let mut bytes = fs::read(&best).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&best, bytes).unwrap();
+    assert_eq!(folder.best().unwrap(), Some(folder.file(7)));
 }

@@ -115,7 +115,7 @@ impl InternalTensors {
         let first = motions(
             ca_c.clone().slice_dim(1, 0..1).zeros_like(),
             ca_c.clone().slice_dim(1, 0..1).zeros_like() + std::f64::consts::PI,
-            ca_c.clone().slice_dim(1, 0..1),
+            &ca_c.clone().slice_dim(1, 0..1),
         );
         let mut along = vec![first];
         if len > 1 {
@@ -127,7 +127,7 @@ impl InternalTensors {
             ];
             let steps = steps.into_iter().enumerate();
             let product = steps
-                .map(|(at, (angle, length))| motions(column(&self.torsions, at), angle, length))
+                .map(|(at, (angle, length))| motions(column(&self.torsions, at), angle, &length))
                 .reduce(Tensor::matmul);
             along.extend(product);
         }
@@ -162,7 +162,7 @@ impl InternalTensors {
 ///
 /// # Source
 /// Parsons et al. 2005, J. Comput. Chem. 26, 1063.
-fn motions(torsion: Tensor<3>, angle: Tensor<3>, length: Tensor<3>) -> Tensor<4> {
+fn motions(torsion: Tensor<3>, angle: Tensor<3>, length: &Tensor<3>) -> Tensor<4> {
     let [batch, rows, _] = torsion.dims();
     let (turn_cosine, turn_sine) = (torsion.clone().cos(), torsion.sin());
     let (cosine, sine) = (angle.clone().cos(), angle.sin());

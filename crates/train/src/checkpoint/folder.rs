@@ -82,7 +82,7 @@ impl CheckpointFolder {
         Ok(path)
     }
 
-    /// The checkpoint with the lowest score, if any has one; files that cannot be read have none.
+    /// The checkpoint with the lowest score among those that are whole, if any has a score.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -92,9 +92,10 @@ impl CheckpointFolder {
             let score = Header::read(&path).ok()?.score?;
             score.is_finite().then_some((score, path))
         });
-        Ok(scored
-            .min_by(|(a, _), (b, _)| a.total_cmp(b))
-            .map(|(_, path)| path))
+        let mut scored: Vec<_> = scored.collect();
+        scored.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        let mut paths = scored.into_iter().map(|(_, path)| path);
+        Ok(paths.find(|path| Checkpoint::load(path).is_ok()))
     }
 
     /// The last checkpoint that is whole; later ones that are not are told.
@@ -130,8 +131,21 @@ impl CheckpointFolder {
             if Some(&path) != best.as_ref() {
                 remove(&path)?;
             }
-            // Left by a process that was killed while it wrote.
-            remove(&path.with_added_extension(&PART[1..]))?;
+        }
+        self.remove_parts()
+    }
+
+    /// Removes what processes left that were killed while they wrote. (Nothing is being written now.)
+    fn remove_parts(&self) -> Result<(), CheckpointError> {
+        let cannot = || CheckpointError::io("list", &self.directory);
+        for entry in fs::read_dir(&self.directory).map_err(cannot())? {
+            let name = entry.map_err(cannot())?.file_name();
+            if let Some(name) = name.to_str()
+                && name.starts_with("step-")
+                && name.ends_with(PART)
+            {
+                remove(&self.directory.join(name))?;
+            }
         }
         Ok(())
     }

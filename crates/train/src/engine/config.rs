@@ -78,6 +78,9 @@ impl TrainingConfig {
                 allowed,
             ));
         }
+        if self.patience == Some(0) {
+            return Err(TrainError::value("patience", 0, "at least 1"));
+        }
         match self.epochs {
             0 => Err(TrainError::value("epochs", 0, "at least 1")),
             _ => Ok(()),

@@ -43,10 +43,21 @@ pub enum TrainError {
         /// What is wrong.
         reason: String,
     },
+    /// The checkpoint is of another model, or the data or the seed are others than it was trained with.
+    #[error("the training in the folder is another one: {what} was {saved} and is now {now}")]
+    OtherTraining {
+        /// What differs.
+        what: String,
+        /// What it was.
+        saved: String,
+        /// What it is now.
+        now: String,
+    },
     /// The loss or its gradients are not finite.
     #[error(
-        "step {step}: the loss is {loss} and the norm of its gradients {norm}; the last checkpoint is whole. \
-         A lower learning_rate or max_gradient_norm may help"
+        "step {step}: the loss is {loss} and the norm of its gradients {norm}; {}. \
+         A lower learning_rate or max_gradient_norm may help",
+        what_is_left(*.saved)
     )]
     Diverged {
         /// Steps before it.
@@ -55,10 +66,38 @@ pub enum TrainError {
         loss: f64,
         /// The norm of the gradients.
         norm: f64,
+        /// Whether there is a checkpoint from before.
+        saved: bool,
+    },
+    /// The score of a validation is not finite.
+    #[error(
+        "step {step}: the score of the validation is {score}; {}. \
+         A lower learning_rate or max_gradient_norm may help",
+        what_is_left(*.saved)
+    )]
+    ValidationDiverged {
+        /// Steps before it.
+        step: u64,
+        /// The mean error of some quantity.
+        score: f64,
+        /// Whether there is a checkpoint from before.
+        saved: bool,
     },
 }
 
+fn what_is_left(saved: bool) -> &'static str {
+    if saved {
+        "the last checkpoint is whole"
+    } else {
+        "there is no checkpoint yet"
+    }
+}
+
 impl TrainError {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers have numbers and words"
+    )]
     pub(super) fn value(key: &'static str, value: impl ToString, allowed: &'static str) -> Self {
         Self::Value {
             key,

@@ -4,6 +4,7 @@ mod config;
 mod error;
 mod report;
 mod rotation;
+mod state;
 mod trainer;
 
 pub use config::TrainingConfig;

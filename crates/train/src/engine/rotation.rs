@@ -1,5 +1,7 @@
 //! Equivariance of a model in training, on its own data.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Device;
 use steerable_data::{Batch, Quantities};
 use steerable_irreps::Rotation;
@@ -7,7 +9,8 @@ use steerable_irreps::Rotation;
 use crate::models::ModelError;
 use crate::tasks::{Predicted, Task, Values};
 
-/// A batch whose items are all turned by one rotation, inputs and targets with them.
+/// A batch whose items are all turned by one rotation, inputs and targets with them; the shifts of periodic
+/// edges are not.
 pub fn rotated(batch: &Batch, rotation: &Rotation) -> Batch {
     let turn = |vectors: &mut [[f64; 3]]| {
         for vector in vectors {
@@ -31,6 +34,8 @@ pub fn rotated(batch: &Batch, rotation: &Rotation) -> Batch {
 /// `|f(R x) - R f(x)| / |f(x)|` over all predictions for a batch, the largest of all quantities. Of scalars their
 /// mean is taken away from the denominator, so that a constant offset hides nothing.
 ///
+/// The shifts of periodic edges cannot be turned here, so batches with shifts are not looked at and tell 0.
+///
 /// # Errors
 /// When the model cannot take the batch.
 pub fn rotation_error<T: Task>(
@@ -40,48 +45,81 @@ pub fn rotation_error<T: Task>(
     rotation: &Rotation,
     device: &Device,
 ) -> Result<f64, ModelError> {
-    let before = task.predict(model, batch, device)?;
-    let after = task.predict(model, &rotated(batch, rotation), device)?;
-    let pairs = before.iter().zip(&after);
-    let errors = pairs.map(|(before, after)| {
-        let (expected, size) = expected(before, rotation);
-        let difference: f64 = expected
-            .iter()
-            .zip(numbers(after))
-            .map(|(a, b)| (a - b).powi(2))
-            .sum();
-        if difference == 0.0 {
-            0.0
-        } else {
-            (difference / size).sqrt()
-        }
-    });
-    Ok(errors.fold(0.0, f64::max))
+    let mut turned = TurnedPredictions::default();
+    turned.add(task, model, batch, (rotation, device))?;
+    Ok(turned.error())
 }
 
-/// What should be predicted for the turned batch, and the square of its size.
-fn expected(before: &Predicted, rotation: &Rotation) -> (Vec<f64>, f64) {
-    let squares = |numbers: &[f64]| numbers.iter().map(|x| x * x).sum::<f64>();
-    match &before.values {
-        Values::Vectors { predicted, .. } => {
-            let turned: Vec<[f64; 3]> = predicted.iter().map(|&v| rotation.apply(v)).collect();
-            let turned = turned.as_flattened().to_vec();
-            let size = squares(&turned);
-            (turned, size)
+/// Predictions for batches and the same batches turned.
+#[derive(Default)]
+pub(super) struct TurnedPredictions {
+    /// Of each quantity.
+    of: BTreeMap<String, Pair>,
+}
+
+#[derive(Default)]
+struct Pair {
+    /// What should be predicted for the turned batch.
+    expected: Vec<f64>,
+    found: Vec<f64>,
+    /// Whether a mean of what is expected says nothing.
+    has_offset: bool,
+}
+
+impl TurnedPredictions {
+    /// Adds those of a batch, unless its edges have shifts.
+    pub(super) fn add<T: Task>(
+        &mut self,
+        task: &T,
+        model: &T::Model,
+        batch: &Batch,
+        (rotation, device): (&Rotation, &Device),
+    ) -> Result<(), ModelError> {
+        let shifts = batch.graph.shifts().unwrap_or_default();
+        if shifts.as_flattened().iter().any(|&shift| shift != 0.0) {
+            return Ok(());
         }
-        Values::Scalars { predicted, .. }
-        | Values::Classes {
-            logits: predicted, ..
-        } => {
-            let mean = predicted.iter().sum::<f64>() / predicted.len().max(1) as f64;
-            let spread: f64 = predicted.iter().map(|x| (x - mean).powi(2)).sum();
-            let size = if spread > 0.0 {
-                spread
-            } else {
-                squares(predicted)
-            };
-            (predicted.clone(), size)
+        let before = task.predict(model, batch, device)?;
+        let after = task.predict(model, &rotated(batch, rotation), device)?;
+        for (before, after) in before.iter().zip(&after) {
+            let pair = self.of.entry(before.name.clone()).or_default();
+            match &before.values {
+                Values::Vectors { predicted, .. } => {
+                    let turned = predicted.iter().map(|&vector| rotation.apply(vector));
+                    pair.expected.extend(turned.flatten());
+                }
+                Values::Scalars { .. } | Values::Classes { .. } => {
+                    pair.expected.extend(numbers(before));
+                    pair.has_offset = true;
+                }
+            }
+            pair.found.extend(numbers(after));
         }
+        Ok(())
+    }
+
+    /// The largest relative error of all quantities.
+    pub(super) fn error(&self) -> f64 {
+        self.of.values().map(Pair::error).fold(0.0, f64::max)
+    }
+}
+
+impl Pair {
+    fn error(&self) -> f64 {
+        let pairs = self.expected.iter().zip(&self.found);
+        let difference: f64 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
+        if difference == 0.0 {
+            return 0.0;
+        }
+        let squares: f64 = self.expected.iter().map(|x| x * x).sum();
+        let size = if self.has_offset {
+            let mean = self.expected.iter().sum::<f64>() / self.expected.len().max(1) as f64;
+            let spread: f64 = self.expected.iter().map(|x| (x - mean).powi(2)).sum();
+            if spread > 0.0 { spread } else { squares }
+        } else {
+            squares
+        };
+        (difference / size).sqrt()
     }
 }
 

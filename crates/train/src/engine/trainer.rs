@@ -9,11 +9,12 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use serde::{Deserialize, Serialize};
 use steerable_data::{Batch, Loader, shuffled};
 use steerable_irreps::Rotation;
 
-use super::{EpochReport, Observer, StepReport, TrainError, TrainingConfig, rotation_error};
+use super::rotation::TurnedPredictions;
+use super::state::{self, Progress};
+use super::{EpochReport, Observer, StepReport, TrainError, TrainingConfig};
 use crate::checkpoint::{Checkpoint, CheckpointFolder, Group, Header, ModelDescription};
 use crate::tasks::{Errors, Task};
 use crate::{AdamConfig, Ema, clip_global_norm};
@@ -52,20 +53,8 @@ pub struct Trainer<T: Task> {
     progress: Progress,
 }
 
-/// How far a training is: the `training` of a checkpoint's header.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Progress {
-    /// Epochs that are done.
-    epochs: usize,
-    /// Items of the next epoch that are done.
-    items: usize,
-    step: u64,
-    seconds: f64,
-    best: Option<f64>,
-    epochs_since_best: usize,
-    /// Sum over the next epoch's items that are done.
-    loss_sum: f64,
-}
+/// The most items of the validation data that the rotation error is measured on.
+const TURNED_ITEMS: usize = 32;
 
 /// Whether an epoch came to its end.
 enum EpochEnd {
@@ -87,6 +76,7 @@ impl<T: Task> Trainer<T> {
         (directory, device): (PathBuf, &Device),
     ) -> Result<Self, TrainError> {
         config.check()?;
+        task.check()?;
         let folder = CheckpointFolder::create(directory, config.keep_checkpoints)?;
         let adam = AdamConfig::new().with_weight_decay(config.weight_decay as f32);
         let model = model.train();
@@ -97,7 +87,7 @@ impl<T: Task> Trainer<T> {
             model,
             description,
             folder,
-            progress: Progress::default(),
+            progress: Progress::of_seed(config.seed),
             config,
             device: device.clone(),
         })
@@ -107,17 +97,20 @@ impl<T: Task> Trainer<T> {
     /// from, and what is wrong with later checkpoints.
     ///
     /// # Errors
-    /// When the last complete checkpoint is of another model.
+    /// When the last complete checkpoint is of another model or another seed.
     pub fn resume(&mut self) -> Result<Option<(u64, Vec<String>)>, TrainError> {
         let Some(last) = self.folder.last_complete()? else {
             return Ok(None);
         };
         let checkpoint = last.checkpoint;
+        state::same_model(&checkpoint.header.model, &self.description)?;
         let progress = serde_json::from_value(checkpoint.header.training.clone());
-        self.progress = progress.map_err(|error| TrainError::State {
+        let mut progress: Progress = progress.map_err(|error| TrainError::State {
             file: checkpoint.file().display().to_string(),
             reason: error.to_string(),
         })?;
+        progress.expect_seed(self.config.seed)?;
+        self.progress = progress;
         self.model = checkpoint.apply(Group::Model, self.model.clone())?;
         let average = checkpoint.apply(Group::Ema, self.ema.average().clone())?;
         self.ema = Ema::from_average(average, self.config.ema_decay);
@@ -128,7 +121,8 @@ impl<T: Task> Trainer<T> {
     /// Trains until the end, or until `stop` is set, which is looked at between steps.
     ///
     /// # Errors
-    /// When data or checkpoints fail, or the loss is no longer finite.
+    /// When data or checkpoints fail, the loss is no longer finite, or there are more or fewer items to train on
+    /// than before.
     pub fn run(
         &mut self,
         data: &TrainingData,
@@ -140,6 +134,7 @@ impl<T: Task> Trainer<T> {
                 return Err(TrainError::NoItems { purpose });
             }
         }
+        self.progress.expect_items(data.train.sizes().len())?;
         while !self.is_finished() {
             match self.epoch(data, observer, stop)? {
                 EpochEnd::Complete | EpochEnd::OutOfTime => {}
@@ -214,7 +209,8 @@ impl<T: Task> Trainer<T> {
         let order = shuffled(items, seed);
         let (start, seconds_before) = (Instant::now(), self.progress.seconds);
         let first = self.progress.items;
-        let pause = Duration::from_secs_f64(60.0 * self.config.checkpoint_minutes);
+        let pause = Duration::try_from_secs_f64(60.0 * self.config.checkpoint_minutes);
+        let pause = pause.unwrap_or(Duration::MAX);
         let mut saved = Instant::now();
         let mut learning_rate = 0.0;
         let mut end = EpochEnd::Complete;
@@ -238,6 +234,9 @@ impl<T: Task> Trainer<T> {
             observer.step(&StepReport { items, ..report });
         }
         self.progress.seconds = seconds_before + start.elapsed().as_secs_f64();
+        if self.progress.items == 0 {
+            return Ok(end);
+        }
         let done = (self.progress.items - first) as f64;
         let report = self.validate(data, learning_rate, done / start.elapsed().as_secs_f64())?;
         self.save(report.validation.score())?;
@@ -256,6 +255,7 @@ impl<T: Task> Trainer<T> {
                 step,
                 loss: learned.loss,
                 norm,
+                saved: self.has_checkpoint(),
             });
         }
         let learning_rate = self.config.schedule.rate(step, progress);
@@ -288,14 +288,27 @@ impl<T: Task> Trainer<T> {
         let average = self.ema.average();
         let validation = evaluate(&self.task, average, &data.validation, &self.device)?;
         let rotation = Rotation::random(&mut StdRng::seed_from_u64(self.config.seed));
-        let first = data.validation.batches(&[0], 0)?.next();
-        let rotation_error = match first {
-            Some(batch) => rotation_error(&self.task, average, &batch?, &rotation, &self.device)?,
-            None => 0.0,
-        };
+        let few: Vec<usize> = (0..data.validation.sizes().len().min(TURNED_ITEMS)).collect();
+        let mut turned = TurnedPredictions::default();
+        for batch in data.validation.batches(&few, 0)? {
+            turned.add(&self.task, average, &batch?, (&rotation, &self.device))?;
+        }
+        let rotation_error = turned.error();
+        let broken = validation
+            .iter()
+            .map(|(_, _, _, mean)| mean)
+            .find(|mean| !mean.is_finite());
+        if let Some(score) = broken {
+            return Err(TrainError::ValidationDiverged {
+                step: self.progress.step,
+                score,
+                saved: self.has_checkpoint(),
+            });
+        }
         let progress = &mut self.progress;
+        // Where the truth is not known no epoch is best.
         let score = validation.score().unwrap_or(f64::INFINITY);
-        let is_best = progress.best.is_none_or(|best| score < best);
+        let is_best = score.is_finite() && progress.best.is_none_or(|best| score < best);
         match is_best {
             true => (progress.best, progress.epochs_since_best) = (Some(score), 0),
             false => progress.epochs_since_best += 1,
@@ -314,6 +327,10 @@ impl<T: Task> Trainer<T> {
             rotation_error,
             is_best,
         })
+    }
+
+    fn has_checkpoint(&self) -> bool {
+        self.folder.steps().is_ok_and(|steps| !steps.is_empty())
     }
 
     /// Saves what no epoch's checkpoint holds yet. (Before the first step of an epoch that checkpoint is of the

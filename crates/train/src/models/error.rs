@@ -39,6 +39,10 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers have numbers and words"
+    )]
     pub(crate) fn value(key: &'static str, value: impl ToString, allowed: &'static str) -> Self {
         Self::Value {
             key,

@@ -80,6 +80,10 @@ pub(crate) struct Interface {
 }
 
 /// A network of either kind.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a model has one, and its parameters are elsewhere"
+)]
 #[derive(Module, Debug)]
 pub enum Network {
     /// Convolutions.

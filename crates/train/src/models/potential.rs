@@ -117,10 +117,8 @@ impl Potential {
         let forces = cloud.positions.grad(&gradients);
         Ok(EnergyAndForces {
             energies: energies.detach().inner(),
-            forces: forces.map_or_else(
-                || cloud.positions.clone().inner().zeros_like(),
-                |gradient| gradient.neg(),
-            ),
+            forces: forces
+                .map_or_else(|| cloud.positions.clone().inner().zeros_like(), Tensor::neg),
         })
     }
 }

@@ -5,7 +5,9 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use steerable_data::Batch;
 
-use super::{Learned, Predicted, Task, Values, float_type, host, with_slopes};
+use super::{
+    Learned, Predicted, Task, Values, float_type, host, known, known_or_none, with_slopes,
+};
 use crate::models::{ModelError, PointNet, ShapeClassifier};
 
 /// A model that gives logits.
@@ -55,7 +57,7 @@ impl<M: Classifier> Task for Classification<M> {
     type Model = M;
 
     fn learn(&self, model: &M, batch: &Batch, device: &Device) -> Result<Learned, ModelError> {
-        let truth = known_classes(batch)?;
+        let truth = known(&batch.classes, batch.items.len(), CLASSES)?;
         let output = model.logits(batch, (device, float_type(model)));
         let (loss, slopes) = cross_entropy(&host(output.clone().detach()), truth, model.classes());
         let gradients = with_slopes(output, slopes).backward();
@@ -71,11 +73,12 @@ impl<M: Classifier> Task for Classification<M> {
         batch: &Batch,
         device: &Device,
     ) -> Result<Vec<Predicted>, ModelError> {
+        let truth = known_or_none(&batch.classes, batch.items.len(), CLASSES)?;
         Ok(vec![Predicted {
             name: "class".into(),
             unit: String::new(),
             values: Values::Classes {
-                truth: batch.classes.clone(),
+                truth: truth.to_vec(),
                 logits: host(model.logits(batch, (device, float_type(model)))),
                 classes: model.classes(),
             },
@@ -83,12 +86,7 @@ impl<M: Classifier> Task for Classification<M> {
     }
 }
 
-fn known_classes(batch: &Batch) -> Result<&[u32], ModelError> {
-    match batch.classes.len() == batch.items.len() {
-        true => Ok(&batch.classes),
-        false => Err(ModelError::Missing { what: "classes" }),
-    }
-}
+const CLASSES: &str = "classes";
 
 /// The mean over items of `-log softmax(logits)[truth]`, and its derivative to each logit.
 fn cross_entropy(logits: &[f64], truth: &[u32], classes: usize) -> (f64, Vec<f64>) {

@@ -2,9 +2,11 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
-use steerable_data::{Batch, Quantities};
+use steerable_data::Batch;
 
-use super::{Learned, Predicted, Task, Values, float_type, host, with_slopes};
+use super::{
+    Learned, Predicted, Task, Values, float_type, host, known, known_or_none, with_slopes,
+};
 use crate::Loss;
 use crate::models::{ModelError, VectorModel, VectorTarget};
 
@@ -28,8 +30,9 @@ impl Task for DirectVectors {
         batch: &Batch,
         device: &Device,
     ) -> Result<Learned, ModelError> {
+        let (truth, count, what) = targets(model, batch);
+        let truth = known(truth, count, what)?.as_flattened();
         let output = model.forward(batch, (device, float_type(model)))?;
-        let truth = targets(model, &batch.targets).as_flattened();
         let scale = model.config().scale;
         let residuals: Vec<f64> = host(output.clone().detach())
             .into_iter()
@@ -52,6 +55,8 @@ impl Task for DirectVectors {
         batch: &Batch,
         device: &Device,
     ) -> Result<Vec<Predicted>, ModelError> {
+        let (truth, count, what) = targets(model, batch);
+        let truth = known_or_none(truth, count, what)?;
         let scale = model.config().scale;
         let mut output = host(model.forward(batch, (device, float_type(model)))?);
         for component in &mut output {
@@ -61,16 +66,26 @@ impl Task for DirectVectors {
             name: self.name.clone(),
             unit: self.unit.clone(),
             values: Values::Vectors {
-                truth: targets(model, &batch.targets).to_vec(),
+                truth: truth.to_vec(),
                 predicted: output.as_chunks().0.to_vec(),
             },
         }])
     }
 }
 
-fn targets<'a>(model: &VectorModel, targets: &'a Quantities) -> &'a [[f64; 3]] {
+/// The targets, how many there should be, and what they are.
+fn targets<'a>(model: &VectorModel, batch: &'a Batch) -> (&'a [[f64; 3]], usize, &'static str) {
+    let targets = &batch.targets;
     match model.config().target {
-        VectorTarget::Atoms => &targets.node_vectors,
-        VectorTarget::Molecule => &targets.vectors,
+        VectorTarget::Atoms => (
+            &targets.node_vectors,
+            batch.species.len(),
+            "target vectors, one of each atom,",
+        ),
+        VectorTarget::Molecule => (
+            &targets.vectors,
+            batch.items.len(),
+            "target vectors, one of each item,",
+        ),
     }
 }

@@ -18,7 +18,9 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use steerable_data::Batch;
 
-use super::{Learned, Predicted, Task, Values, float_type, host, with_slopes};
+use super::{
+    Learned, Predicted, Task, Values, float_type, host, known, known_or_none, with_slopes,
+};
 use crate::Loss;
 use crate::models::{ModelError, Potential, vectors};
 
@@ -55,6 +57,9 @@ pub struct EnergyAndForcesTask {
 /// Slopes below this are taken as this, since forces are divided by them again. It changes the gradient by as
 /// much.
 const SMALLEST_SLOPE: f64 = 1e-12;
+
+const ENERGIES: &str = "energies, one of each item,";
+const FORCES: &str = "forces, one on each atom,";
 
 impl EnergyAndForcesTask {
     /// Cost of the energies, and its slopes, `[items]`.
@@ -127,6 +132,34 @@ impl Displacement {
 impl Task for EnergyAndForcesTask {
     type Model = Potential;
 
+    fn check(&self) -> Result<(), ModelError> {
+        let ForceStep(step) = self.step;
+        if !(step > 0.0 && step.is_finite()) {
+            return Err(ModelError::value("step", step, "a positive number"));
+        }
+        let weights = [
+            ("energy_weight", self.energy_weight),
+            ("force_weight", self.force_weight),
+        ];
+        for (key, weight) in weights {
+            if !(weight >= 0.0 && weight.is_finite()) {
+                return Err(ModelError::value(
+                    key,
+                    weight,
+                    "a number that is not negative",
+                ));
+            }
+        }
+        match weights.iter().any(|(_, weight)| *weight > 0.0) {
+            true => Ok(()),
+            false => Err(ModelError::value(
+                "force_weight",
+                self.force_weight,
+                "a positive number where energy_weight is 0",
+            )),
+        }
+    }
+
     fn learn(
         &self,
         model: &Potential,
@@ -134,6 +167,8 @@ impl Task for EnergyAndForcesTask {
         device: &Device,
     ) -> Result<Learned, ModelError> {
         let options = (device, float_type(model));
+        known(&batch.targets.scalars, batch.items.len(), ENERGIES)?;
+        known(&batch.targets.node_vectors, batch.species.len(), FORCES)?;
         let (features, cloud) = model.input(batch, options)?;
         let mut accumulated = GradientsAccumulator::new();
 
@@ -186,6 +221,9 @@ impl Task for EnergyAndForcesTask {
         batch: &Batch,
         device: &Device,
     ) -> Result<Vec<Predicted>, ModelError> {
+        let targets = &batch.targets;
+        let energies_truth = known_or_none(&targets.scalars, batch.items.len(), ENERGIES)?;
+        let forces_truth = known_or_none(&targets.node_vectors, batch.species.len(), FORCES)?;
         let options = (&device.clone().autodiff(), float_type(model));
         let found = model.clone().train().energy_and_forces(batch, options)?;
         let scaling = &model.config().scaling;
@@ -201,7 +239,7 @@ impl Task for EnergyAndForcesTask {
                 name: "forces".into(),
                 unit: format!("{}/angstrom", self.energy_unit),
                 values: Values::Vectors {
-                    truth: batch.targets.node_vectors.clone(),
+                    truth: forces_truth.to_vec(),
                     predicted: forces.as_chunks().0.to_vec(),
                 },
             },
@@ -209,7 +247,7 @@ impl Task for EnergyAndForcesTask {
                 name: "energy".into(),
                 unit: self.energy_unit.clone(),
                 values: Values::Scalars {
-                    truth: batch.targets.scalars.clone(),
+                    truth: energies_truth.to_vec(),
                     predicted: energies.collect(),
                 },
             },

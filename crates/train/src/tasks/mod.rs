@@ -28,6 +28,14 @@ pub trait Task {
     /// The kind of model.
     type Model: Module;
 
+    /// Refuses values that cannot be trained with; a trainer asks before it starts.
+    ///
+    /// # Errors
+    /// [`ModelError::Value`] with key, value and what is allowed.
+    fn check(&self) -> Result<(), ModelError> {
+        Ok(())
+    }
+
     /// The loss of a batch and its gradients to the model's parameters. `device` is one with autodiff.
     ///
     /// # Errors
@@ -59,6 +67,26 @@ pub struct Learned {
     pub loss: f64,
     /// Its gradients to the parameters.
     pub gradients: GradientsParams,
+}
+
+/// Targets to learn from: one for each of `count`.
+fn known<'a, V>(targets: &'a [V], count: usize, what: &'static str) -> Result<&'a [V], ModelError> {
+    match targets.len() == count {
+        true => Ok(targets),
+        false => Err(ModelError::Missing { what }),
+    }
+}
+
+/// Targets to compare predictions with: one for each of `count`, or none at all where the truth is not known.
+fn known_or_none<'a, V>(
+    targets: &'a [V],
+    count: usize,
+    what: &'static str,
+) -> Result<&'a [V], ModelError> {
+    match targets.is_empty() {
+        true => Ok(targets),
+        false => known(targets, count, what),
+    }
 }
 
 /// All numbers of a tensor.

@@ -62,22 +62,26 @@ impl Values {
         }
     }
 
-    /// The sum of absolute errors or of right answers, and how many there are.
+    /// The sum of absolute errors or of right answers, and how many there are: 0 where the truth is not known.
     pub fn sum(&self) -> (f64, usize) {
         match self {
-            Self::Scalars { truth, predicted } => (absolute(truth, predicted), truth.len()),
-            Self::Vectors { truth, predicted } => (
-                absolute(truth.as_flattened(), predicted.as_flattened()),
-                3 * truth.len(),
-            ),
+            Self::Scalars { truth, predicted } => absolute(truth, predicted),
+            Self::Vectors { truth, predicted } => {
+                absolute(truth.as_flattened(), predicted.as_flattened())
+            }
             Self::Classes {
                 truth,
                 logits,
                 classes,
             } => {
                 let answers = logits.chunks(*classes).map(largest);
-                let right = answers.zip(truth).filter(|(a, b)| a == *b).count();
-                (right as f64, truth.len())
+                let pairs = answers.zip(truth);
+                let (mut right, mut count) = (0, 0);
+                for (answer, truth) in pairs {
+                    right += usize::from(answer == *truth);
+                    count += 1;
+                }
+                (right as f64, count)
             }
         }
     }
@@ -110,11 +114,13 @@ impl Values {
     }
 }
 
-fn absolute(truth: &[f64], predicted: &[f64]) -> f64 {
+/// The sum of absolute differences, and how many.
+fn absolute(truth: &[f64], predicted: &[f64]) -> (f64, usize) {
     let pairs = truth.iter().zip(predicted);
-    pairs
+    let sum = pairs
         .map(|(truth, predicted)| (predicted - truth).abs())
-        .sum()
+        .sum();
+    (sum, truth.len().min(predicted.len()))
 }
 
 /// The first of the largest.
@@ -144,11 +150,14 @@ struct OfQuantity {
 }
 
 impl Errors {
-    /// Adds the errors of a batch.
+    /// Adds the errors of a batch. Quantities whose truth is not known have none.
     pub fn add(&mut self, predictions: &[Predicted]) {
         for predicted in predictions {
             let (sum, count) = predicted.values.sum();
             self.first.get_or_insert_with(|| predicted.name.clone());
+            if count == 0 {
+                continue;
+            }
             let of = self.of.entry(predicted.name.clone()).or_insert(OfQuantity {
                 unit: predicted.unit.clone(),
                 measure: predicted.values.measure(),
@@ -173,7 +182,7 @@ impl Errors {
     }
 
     /// What models are chosen by: the mean error of the first quantity, or the fraction of wrong classes.
-    /// Lower is better.
+    /// Lower is better. `None` if its truth is not known.
     pub fn score(&self) -> Option<f64> {
         let of = self.of.get(self.first.as_ref()?)?;
         Some(match of.measure {
@@ -215,5 +224,35 @@ mod tests {
         assert_eq!(errors.mean("z"), Some(0.5));
         assert_eq!(errors.mean("a"), Some(2.0 / 3.0));
         assert_eq!(errors.score(), Some(0.5));
+    }
+
+    #[test]
+    fn what_is_not_known_is_no_error_of_zero() {
+        let mut errors = Errors::default();
+        for values in [
+            Values::Scalars {
+                truth: vec![],
+                predicted: vec![1.0],
+            },
+            Values::Vectors {
+                truth: vec![],
+                predicted: vec![[1.0; 3]],
+            },
+            Values::Classes {
+                truth: vec![],
+                logits: vec![1.0, 2.0],
+                classes: 2,
+            },
+        ] {
+            assert_eq!(values.sum(), (0.0, 0));
+            errors.add(&[Predicted {
+                name: "a".into(),
+                unit: String::new(),
+                values,
+            }]);
+        }
+        assert_eq!(errors.mean("a"), None);
+        assert_eq!(errors.score(), None);
+        assert_eq!(errors.iter().count(), 0);
     }
 }

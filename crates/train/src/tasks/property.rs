@@ -4,11 +4,13 @@ use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use steerable_data::Batch;
 
-use super::{Learned, Predicted, Task, Values, float_type, host, with_slopes};
+use super::{
+    Learned, Predicted, Task, Values, float_type, host, known, known_or_none, with_slopes,
+};
 use crate::Loss;
 use crate::models::{ModelError, PropertyModel};
 
-/// The first scalar target of each item.
+/// The scalar target of each item.
 #[derive(Clone, Debug)]
 pub struct PropertyTask {
     /// Its name.
@@ -21,6 +23,8 @@ pub struct PropertyTask {
     pub loss: Loss,
 }
 
+const SCALARS: &str = "target values, one of each item,";
+
 impl Task for PropertyTask {
     type Model = PropertyModel;
 
@@ -30,17 +34,18 @@ impl Task for PropertyTask {
         batch: &Batch,
         device: &Device,
     ) -> Result<Learned, ModelError> {
+        let truth = known(&batch.targets.scalars, batch.items.len(), SCALARS)?;
         let output = model.forward(batch, (device, float_type(model)))?;
         let scaling = &model.config().scaling;
         let offsets = model.config().input.offsets(batch, scaling)?;
-        let truth = batch.targets.scalars.iter().zip(offsets);
+        let truth = truth.iter().zip(offsets);
         let truth = truth.map(|(target, offset)| (target - offset) / scaling.scale);
         let residuals: Vec<f64> = host(output.clone().detach())
             .into_iter()
             .zip(truth)
             .map(|(predicted, truth)| predicted - truth)
             .collect();
-        let items = residuals.len() as f64;
+        let items = residuals.len().max(1) as f64;
         let loss = residuals.iter().map(|&r| self.loss.value(r)).sum::<f64>() / items;
         let slopes = residuals.iter().map(|&r| self.loss.slope(r) / items);
         let gradients = with_slopes(output, slopes.collect()).backward();
@@ -56,6 +61,7 @@ impl Task for PropertyTask {
         batch: &Batch,
         device: &Device,
     ) -> Result<Vec<Predicted>, ModelError> {
+        let truth = known_or_none(&batch.targets.scalars, batch.items.len(), SCALARS)?;
         let output = host(model.forward(batch, (device, float_type(model)))?);
         let scaling = &model.config().scaling;
         let offsets = model.config().input.offsets(batch, scaling)?;
@@ -66,7 +72,7 @@ impl Task for PropertyTask {
             name: self.name.clone(),
             unit: self.unit.clone(),
             values: Values::Scalars {
-                truth: batch.targets.scalars.iter().copied().map(in_unit).collect(),
+                truth: truth.iter().copied().map(in_unit).collect(),
                 predicted: predicted.collect(),
             },
         }])
