@@ -157,7 +157,7 @@ fn properties_are_invariant() {
             (&format!("property, {kind:?}"), &task),
             ("1x0", OutputKind::PerGraph),
             || config.init(&device()).unwrap(),
-            |model, batch, options| model.forward(batch, options),
+            steerable_train::models::PropertyModel::forward,
         );
     }
 }
@@ -220,7 +220,7 @@ fn vectors_turn() {
             (&format!("vectors, {target:?}"), &task),
             ("1x1o", output),
             || config.init(&device()).unwrap(),
-            |model, batch, options| model.forward(batch, options),
+            steerable_train::models::VectorModel::forward,
         );
     }
 }

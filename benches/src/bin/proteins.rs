@@ -163,12 +163,12 @@ fn geometry(residues: usize, threads: usize) {
             drop(black_box(frames.collect::<Vec<_>>()));
         }),
         ("distance matrix", &mut || {
-            drop(black_box(DistanceMatrix::of(&ca)))
+            drop(black_box(DistanceMatrix::of(&ca)));
         }),
         ("MDS", &mut || drop(black_box(classical_mds(&distances)))),
         ("Kabsch", &mut || drop(black_box(matched.superpose()))),
         ("TM-score", &mut || {
-            drop(black_box(matched.tm_score(residues)))
+            drop(black_box(matched.tm_score(residues)));
         }),
         ("NeRF, tensors", &mut || {
             black_box(InternalTensors::ideal(in_f32.clone()).backbone());

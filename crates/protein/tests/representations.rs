@@ -108,7 +108,11 @@ fn through_distances(backbone: &Backbone) -> [f64; 2] {
         reference: &ca,
     };
     let atoms = |backbone: &Backbone| -> Vec<_> {
-        backbone.residues().iter().flat_map(|r| r.atoms()).collect()
+        backbone
+            .residues()
+            .iter()
+            .flat_map(steerable_protein::BackboneResidue::atoms)
+            .collect()
     };
     let rebuilt = backbone_of_ca(&found).unwrap();
     let of_all = Matched {

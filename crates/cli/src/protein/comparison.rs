@@ -238,8 +238,11 @@ impl Scores {
             reference: &reference,
         };
         let rmsd = ca.superpose()?.rmsd;
-        let atoms = [&found.model, &found.reference]
-            .map(|of| of.iter().flat_map(|r| r.atoms()).collect::<Vec<_>>());
+        let atoms = [&found.model, &found.reference].map(|of| {
+            of.iter()
+                .flat_map(steerable_protein::BackboneResidue::atoms)
+                .collect::<Vec<_>>()
+        });
         let of_atoms = Matched {
             model: &atoms[0],
             reference: &atoms[1],
