@@ -400,9 +400,9 @@ fn golden_nvidia_unfused() {
 #[test]
 fn golden_nvidia_within_a_memory_budget() {
     for (name, level, bytes) in [
-        ("partial", FuseLevel::Partial, 8768),
-        ("full", FuseLevel::Full, 8256),
-        ("none", FuseLevel::None, 21056),
+        ("partial", FuseLevel::Partial, 9968),
+        ("full", FuseLevel::Full, 9456),
+        ("none", FuseLevel::None, 22256),
     ] {
         Case::read(name, level).check(name, MemoryBudget::Bytes(bytes));
     }
