@@ -41,6 +41,14 @@ impl Loss {
             Self::Huber => sign,
         }
     }
+
+    /// The mean cost of residuals, and its derivative to each of them.
+    pub fn mean(self, residuals: &[f64]) -> (f64, Vec<f64>) {
+        let count = residuals.len().max(1) as f64;
+        let sum: f64 = residuals.iter().map(|&r| self.value(r)).sum();
+        let slopes = residuals.iter().map(|&r| self.slope(r) / count);
+        (sum / count, slopes.collect())
+    }
 }
 
 #[cfg(test)]

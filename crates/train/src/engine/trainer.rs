@@ -178,14 +178,13 @@ impl<T: Task> Trainer<T> {
         let progress = &self.progress;
         let impatient = |patience| progress.epochs_since_best >= patience;
         progress.epochs >= self.config.epochs
-            || self.is_out_of_time(0.0)
+            || self.is_out_of_time()
             || self.config.patience.is_some_and(impatient)
     }
 
-    fn is_out_of_time(&self, more: f64) -> bool {
-        let seconds = self.progress.seconds + more;
+    fn is_out_of_time(&self) -> bool {
         let limit = self.config.max_minutes.map(|minutes| 60.0 * minutes);
-        limit.is_some_and(|limit| seconds >= limit)
+        limit.is_some_and(|limit| self.progress.seconds >= limit)
     }
 
     /// How much of the training is behind, 0 to 1.
@@ -220,7 +219,7 @@ impl<T: Task> Trainer<T> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(EpochEnd::Asked);
             }
-            if self.is_out_of_time(0.0) {
+            if self.is_out_of_time() {
                 end = EpochEnd::OutOfTime;
                 break;
             }

@@ -1,13 +1,10 @@
 //! Classes of items.
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use steerable_data::Batch;
 
-use super::{
-    Learned, Predicted, Task, Values, float_type, host, known, known_or_none, with_slopes,
-};
+use super::{Learned, Predicted, Task, Values, float_type, host, known, known_or_none};
 use crate::models::{ModelError, PointNet, ShapeClassifier};
 
 /// A model that gives logits.
@@ -59,12 +56,9 @@ impl<M: Classifier> Task for Classification<M> {
     fn learn(&self, model: &M, batch: &Batch, device: &Device) -> Result<Learned, ModelError> {
         let truth = known(&batch.classes, batch.items.len(), CLASSES)?;
         let output = model.logits(batch, (device, float_type(model)));
-        let (loss, slopes) = cross_entropy(&host(output.clone().detach()), truth, model.classes());
-        let gradients = with_slopes(output, slopes).backward();
-        Ok(Learned {
-            loss,
-            gradients: GradientsParams::from_grads(gradients, model),
-        })
+        let logits = host(output.clone().detach());
+        let cost = cross_entropy(&logits, truth, model.classes());
+        Ok(Learned::new(model, output, cost))
     }
 
     fn predict(

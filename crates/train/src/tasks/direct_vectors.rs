@@ -1,12 +1,9 @@
 //! Vectors told directly: forces of atoms, dipole moments of molecules.
 
-use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use steerable_data::Batch;
 
-use super::{
-    Learned, Predicted, Task, Values, float_type, host, known, known_or_none, with_slopes,
-};
+use super::{Learned, Predicted, Task, Values, float_type, host, known, known_or_none};
 use crate::Loss;
 use crate::models::{ModelError, VectorModel, VectorTarget};
 
@@ -39,14 +36,7 @@ impl Task for DirectVectors {
             .zip(truth)
             .map(|(predicted, truth)| predicted - truth / scale)
             .collect();
-        let count = residuals.len().max(1) as f64;
-        let loss = residuals.iter().map(|&r| self.loss.value(r)).sum::<f64>() / count;
-        let slopes = residuals.iter().map(|&r| self.loss.slope(r) / count);
-        let gradients = with_slopes(output, slopes.collect()).backward();
-        Ok(Learned {
-            loss,
-            gradients: GradientsParams::from_grads(gradients, model),
-        })
+        Ok(Learned::new(model, output, self.loss.mean(&residuals)))
     }
 
     fn predict(

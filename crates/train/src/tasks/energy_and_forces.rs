@@ -71,30 +71,31 @@ impl EnergyAndForcesTask {
     ) -> Result<(f64, Vec<f64>), ModelError> {
         let scaling = &model.config().scaling;
         let offsets = model.config().input.offsets(batch, scaling)?;
-        let items = energies.len().max(1) as f64;
         let truth = batch.targets.scalars.iter().zip(offsets);
         let truth = truth.map(|(target, offset)| (target - offset) / scaling.scale);
-        let (mut loss, mut slopes) = (0.0, Vec::with_capacity(energies.len()));
-        for (energy, truth) in energies.iter().zip(truth) {
-            let residual = energy - truth;
-            loss += self.energy_weight * self.energy_loss.value(residual) / items;
-            slopes.push(self.energy_weight * self.energy_loss.slope(residual) / items);
-        }
-        Ok((loss, slopes))
+        let pairs = energies.iter().zip(truth);
+        let residuals: Vec<f64> = pairs.map(|(energy, truth)| energy - truth).collect();
+        Ok(weighted(
+            self.energy_loss.mean(&residuals),
+            self.energy_weight,
+        ))
     }
 
     /// Cost of the forces, and its slopes, `[nodes, 3]`.
     fn of_forces(&self, scale: f64, batch: &Batch, forces: &[f64]) -> (f64, Vec<f64>) {
-        let count = forces.len().max(1) as f64;
         let truth = batch.targets.node_vectors.as_flattened();
-        let (mut loss, mut slopes) = (0.0, Vec::with_capacity(forces.len()));
-        for (force, truth) in forces.iter().zip(truth) {
-            let residual = force - truth / scale;
-            loss += self.force_weight * self.force_loss.value(residual) / count;
-            slopes.push(self.force_weight * self.force_loss.slope(residual) / count);
-        }
-        (loss, slopes)
+        let pairs = forces.iter().zip(truth);
+        let residuals: Vec<f64> = pairs.map(|(force, truth)| force - truth / scale).collect();
+        weighted(self.force_loss.mean(&residuals), self.force_weight)
     }
+}
+
+/// A cost and its slopes, times a weight.
+fn weighted((cost, mut slopes): (f64, Vec<f64>), weight: f64) -> (f64, Vec<f64>) {
+    for slope in &mut slopes {
+        *slope *= weight;
+    }
+    (weight * cost, slopes)
 }
 
 /// Which way and how far the atoms of a batch go.

@@ -89,6 +89,17 @@ fn known_or_none<'a, V>(
     }
 }
 
+impl Learned {
+    /// From a cost of the model's output and its slopes there.
+    fn new<M: Module>(model: &M, output: Tensor<2>, (loss, slopes): (f64, Vec<f64>)) -> Self {
+        let gradients = with_slopes(output, slopes).backward();
+        Self {
+            loss,
+            gradients: GradientsParams::from_grads(gradients, model),
+        }
+    }
+}
+
 /// All numbers of a tensor.
 pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()

@@ -1,12 +1,9 @@
 //! A scalar property of molecules.
 
-use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use steerable_data::Batch;
 
-use super::{
-    Learned, Predicted, Task, Values, float_type, host, known, known_or_none, with_slopes,
-};
+use super::{Learned, Predicted, Task, Values, float_type, host, known, known_or_none};
 use crate::Loss;
 use crate::models::{ModelError, PropertyModel};
 
@@ -45,14 +42,7 @@ impl Task for PropertyTask {
             .zip(truth)
             .map(|(predicted, truth)| predicted - truth)
             .collect();
-        let items = residuals.len().max(1) as f64;
-        let loss = residuals.iter().map(|&r| self.loss.value(r)).sum::<f64>() / items;
-        let slopes = residuals.iter().map(|&r| self.loss.slope(r) / items);
-        let gradients = with_slopes(output, slopes.collect()).backward();
-        Ok(Learned {
-            loss,
-            gradients: GradientsParams::from_grads(gradients, model),
-        })
+        Ok(Learned::new(model, output, self.loss.mean(&residuals)))
     }
 
     fn predict(
