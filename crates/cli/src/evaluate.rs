@@ -40,6 +40,7 @@ pub fn run(args: &EvaluateArgs) -> CommandResult {
     let config = args.config.clone().or_else(|| trained.config());
     let config = config.ok_or("no config.toml beside the checkpoint: --config names one")?;
     let data = DataSet::read(&RunConfig::read(&config)?)?;
+    trained.recipe.expect(&data)?;
     let trivial = trained.recipe.trivial(&data);
     let evaluation = trained.recipe.build(
         &Trained::device(),

@@ -9,8 +9,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use steerable::irreps::Rotation;
 use steerable_data::{Loader, Sample, Turns};
-use steerable_train::tasks::{Measure, Task, Values};
-use steerable_train::{evaluate, rotation_error};
+use steerable_train::rotation_error;
+use steerable_train::tasks::{Errors, Measure, Predicted, Task, Values};
 
 use crate::config::GraphSection;
 use crate::run_folder::{Evaluation, Quantity};
@@ -33,64 +33,50 @@ pub fn measure<T: Task>(
     graph: &GraphSection,
     trivial: &[(String, f64)],
 ) -> Result<Evaluation, Box<dyn Error>> {
-    let device = Device::flex();
     if test.is_empty() {
         return Ok(Evaluation::default());
     }
     let loader = Loader::in_memory(test.to_vec(), graph.loader(Turns::None))?;
-    let order: Vec<usize> = (0..test.len()).collect();
     let start = Instant::now();
-    let errors = evaluate(task, model, &loader, &device)?;
+    let mut found = Found::of(task, model, &loader)?;
     let seconds = start.elapsed().as_secs_f64();
     let turned = Loader::in_memory(test.to_vec(), graph.loader(Turns::All))?;
-    let lengths = [
-        error_lengths(task, model, &loader, &order)?,
-        error_lengths(task, model, &turned, &order)?,
-    ];
-    let turned = evaluate(task, model, &turned, &device)?;
-
-    let mut pairs: BTreeMap<String, Vec<[f64; 2]>> = BTreeMap::new();
-    let mut rotation = None;
-    for batch in loader.batches(&order, SEED)? {
-        let batch = batch?;
-        if rotation.is_none() {
+    let turned = Found::of(task, model, &turned)?;
+    let first = loader.batches(&order(&loader), SEED)?.next();
+    let rotation = match first {
+        Some(batch) => {
             let by = Rotation::random(&mut StdRng::seed_from_u64(SEED));
-            rotation = Some(rotation_error(task, model, &batch, &by, &device)?);
+            Some(rotation_error(task, model, &batch?, &by, &Device::flex())?)
         }
-        let mut open = false;
-        for predicted in task.predict(model, &batch, &device)? {
-            let kept = pairs.entry(predicted.name).or_default();
-            let room = PAIRS - kept.len();
-            kept.extend(predicted.values.pairs().into_iter().take(room));
-            open |= kept.len() < PAIRS;
-        }
-        if !open {
-            break;
-        }
-    }
-    let quantities = errors.iter().map(|(name, unit, measure, value)| Quantity {
-        name: name.into(),
-        unit: unit.into(),
-        measure: match measure {
-            Measure::MeanAbsolute => "mae".into(),
-            Measure::Accuracy => "accuracy".into(),
-        },
-        value,
-        rotated: turned.mean(name),
-        trivial: trivial
-            .iter()
-            .find(|(own, _)| own == name)
-            .map(|(_, value)| *value),
-        pairs: pairs.remove(name).unwrap_or_default(),
-    });
+        None => None,
+    };
+
+    let quantities = found
+        .errors
+        .iter()
+        .map(|(name, unit, measure, value)| Quantity {
+            name: name.into(),
+            unit: unit.into(),
+            measure: match measure {
+                Measure::MeanAbsolute => "mae".into(),
+                Measure::Accuracy => "accuracy".into(),
+            },
+            value,
+            rotated: turned.errors.mean(name),
+            trivial: trivial
+                .iter()
+                .find(|(own, _)| own == name)
+                .map(|(_, value)| *value),
+            pairs: found.pairs.remove(name).unwrap_or_default(),
+        });
     let mut quantities: Vec<Quantity> = quantities.collect();
-    for (name, (unit, length)) in &lengths[0] {
+    for (name, lengths) in &found.lengths {
         quantities.push(Quantity {
             name: format!("{name}, length of error"),
-            unit: unit.clone(),
+            unit: lengths.unit.clone(),
             measure: "mean".into(),
-            value: *length,
-            rotated: lengths[1].get(name).map(|(_, length)| *length),
+            value: lengths.mean(),
+            rotated: turned.lengths.get(name).map(Lengths::mean),
             ..Quantity::default()
         });
     }
@@ -102,32 +88,65 @@ pub fn measure<T: Task>(
     })
 }
 
-/// Of vectors their unit and the mean length of `predicted - true`: components depend on the axes, lengths do
-/// not.
-fn error_lengths<T: Task>(
-    task: &T,
-    model: &T::Model,
-    loader: &Loader,
-    order: &[usize],
-) -> Result<BTreeMap<String, (String, f64)>, Box<dyn Error>> {
-    let mut sums: BTreeMap<String, (String, f64, usize)> = BTreeMap::new();
-    for batch in loader.batches(order, SEED)? {
-        for found in task.predict(model, &batch?, &Device::flex())? {
-            let Values::Vectors { truth, predicted } = &found.values else {
-                continue;
-            };
-            let of = sums.entry(found.name).or_insert((found.unit, 0.0, 0));
-            for (truth, predicted) in truth.iter().zip(predicted) {
-                let square = |axis: usize| (predicted[axis] - truth[axis]).powi(2);
-                of.1 += (square(0) + square(1) + square(2)).sqrt();
-                of.2 += 1;
+fn order(loader: &Loader) -> Vec<usize> {
+    (0..loader.sizes().len()).collect()
+}
+
+/// What one pass over a test set finds.
+#[derive(Default)]
+struct Found {
+    errors: Errors,
+    /// Of vectors, by name: components depend on the axes, lengths do not.
+    lengths: BTreeMap<String, Lengths>,
+    /// The first true and foretold numbers of each quantity.
+    pairs: BTreeMap<String, Vec<[f64; 2]>>,
+}
+
+/// Lengths of `predicted - true`.
+#[derive(Default)]
+struct Lengths {
+    unit: String,
+    sum: f64,
+    count: usize,
+}
+
+impl Lengths {
+    fn mean(&self) -> f64 {
+        self.sum / self.count.max(1) as f64
+    }
+}
+
+impl Found {
+    fn of<T: Task>(task: &T, model: &T::Model, loader: &Loader) -> Result<Self, Box<dyn Error>> {
+        let mut found = Self::default();
+        for batch in loader.batches(&order(loader), SEED)? {
+            let predictions = task.predict(model, &batch?, &Device::flex())?;
+            found.errors.add(&predictions);
+            for predicted in predictions {
+                found.add(predicted);
+            }
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, predicted: Predicted) {
+        let kept = self.pairs.entry(predicted.name.clone()).or_default();
+        let room = PAIRS - kept.len();
+        kept.extend(predicted.values.pairs().into_iter().take(room));
+        if let Values::Vectors {
+            truth,
+            predicted: vectors,
+        } = &predicted.values
+        {
+            let lengths = self.lengths.entry(predicted.name).or_default();
+            lengths.unit = predicted.unit;
+            for (truth, vector) in truth.iter().zip(vectors) {
+                let square = |axis: usize| (vector[axis] - truth[axis]).powi(2);
+                lengths.sum += (square(0) + square(1) + square(2)).sqrt();
+                lengths.count += 1;
             }
         }
     }
-    let means = sums
-        .into_iter()
-        .map(|(name, (unit, sum, count))| (name, (unit, sum / count.max(1) as f64)));
-    Ok(means.collect())
 }
 
 impl Evaluation {

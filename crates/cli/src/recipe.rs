@@ -153,6 +153,51 @@ impl Recipe {
         }
     }
 
+    /// What the model foretells: name and unit, as [`DataSet::targets`] tells what there is to learn.
+    fn targets(&self) -> Vec<(String, String)> {
+        match &self.model {
+            ModelRecipe::Property { name, unit, .. } | ModelRecipe::Vectors { name, unit, .. } => {
+                vec![(name.clone(), unit.clone())]
+            }
+            ModelRecipe::Potential { unit, .. } => vec![
+                ("energy".into(), unit.clone()),
+                ("forces".into(), format!("{unit}/A")),
+            ],
+            ModelRecipe::Shapes { .. } | ModelRecipe::PointNet { .. } => {
+                vec![("class".into(), String::new())]
+            }
+        }
+    }
+
+    /// Refuses data that hold other targets or classes than the model foretells.
+    ///
+    /// # Errors
+    /// Both, where they differ.
+    pub fn expect(&self, data: &DataSet) -> Result<(), Box<dyn Error>> {
+        let (targets, classes) = (self.targets(), self.classes());
+        if targets != data.targets {
+            let told = |targets: &[(String, String)]| {
+                let each = targets.iter().map(|(name, unit)| format!("{name} {unit}"));
+                each.collect::<Vec<_>>().join(", ")
+            };
+            let (model, data) = (told(&targets), told(&data.targets));
+            return Err(format!("the model foretells {model}, the data hold {data}").into());
+        }
+        if classes != data.classes {
+            let (model, data) = (classes.join(", "), data.classes.join(", "));
+            return Err(format!("the model's classes are {model}, the data's {data}").into());
+        }
+        Ok(())
+    }
+
+    /// The classes' names, none but of shapes.
+    fn classes(&self) -> &[String] {
+        match &self.model {
+            ModelRecipe::Shapes { classes, .. } | ModelRecipe::PointNet { classes, .. } => classes,
+            _ => &[],
+        }
+    }
+
     /// Builds task and model.
     ///
     /// # Errors

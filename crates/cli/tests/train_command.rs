@@ -404,6 +404,32 @@ fn a_trained_model_is_evaluated_checked_asked_and_exported() {
     }
 }
 
+#[test]
+fn other_targets_and_other_models_are_refused_and_the_run_stays_as_it_was() {
+    let scratch = Scratch::new("other");
+    let config = configured(&scratch, 1);
+    let run = scratch.file("run");
+    succeeds(&["train", path(&config), "--out", path(&run)]);
+    let text = fs::read_to_string(&config).expect("it is read");
+
+    let forces = scratch.file("forces.toml");
+    let direct = text
+        .replace("\"potential\"", "\"vectors\"")
+        .replace("[data]", "[data]\nvectors = \"forces\"");
+    fs::write(&forces, direct).expect("it is written");
+    let told = fails(&["evaluate", path(&run), "--config", path(&forces)]);
+    let expected = "foretells energy meV, forces meV/A, the data hold forces meV/A";
+    assert!(told.contains(expected), "{told}");
+
+    let kept = fs::read_to_string(run.join("config.toml")).expect("the run's own");
+    let wider = text.replace("4x0e + 2x1o", "6x0e + 2x1o");
+    fs::write(&config, wider).expect("it is written");
+    let told = fails(&["train", path(&config), "--resume", "--out", path(&run)]);
+    assert!(told.contains("hidden was"), "{told}");
+    let now = fs::read_to_string(run.join("config.toml")).expect("it is still there");
+    assert_eq!(now, kept);
+}
+
 /// Reads a trained model with the package `safetensors` of Python, where both are there.
 #[test]
 fn python_reads_what_is_exported() {

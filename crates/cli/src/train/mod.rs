@@ -4,7 +4,6 @@ pub mod interrupt;
 mod progress;
 
 use std::error::Error;
-use std::fs;
 use std::path::PathBuf;
 
 use burn::module::Module;
@@ -21,7 +20,7 @@ use crate::dataset::DataSet;
 use crate::evaluation::measure;
 use crate::recipe::{Recipe, WithTask, training};
 use crate::report::Report;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, write_whole};
 use crate::table::grouped;
 use progress::Progress;
 
@@ -66,8 +65,6 @@ pub fn run(args: &TrainArgs) -> CommandResult {
     }
     let data = DataSet::read(&config)?;
     let recipe = Recipe::new(&config, &data)?;
-    fs::write(run.config(), config.text_with_paths())
-        .map_err(|error| format!("cannot write {}: {error}", run.config().display()))?;
     println!(
         "{}: {} items to train on, {} to validate, {} to test",
         config.file.display(),
@@ -83,6 +80,7 @@ pub fn run(args: &TrainArgs) -> CommandResult {
         data,
         settings,
         run: &run,
+        config: config.text_with_paths(),
         resume: args.resume,
     };
     let outcome = recipe.build(&device, sitting)?;
@@ -112,6 +110,8 @@ struct Sitting<'a> {
     data: DataSet,
     settings: TrainingConfig,
     run: &'a RunFolder,
+    /// The text of the configuration that the run keeps.
+    config: String,
     resume: bool,
 }
 
@@ -124,6 +124,7 @@ impl WithTask for Sitting<'_> {
             data,
             settings,
             run,
+            config,
             resume,
         } = self;
         println!(
@@ -153,6 +154,8 @@ impl WithTask for Sitting<'_> {
                 }
             }
         }
+        // Only now: what cannot be resumed leaves the run as it was.
+        write_whole(&run.config(), config.as_bytes())?;
         let outcome = trainer.run(&loaders, &mut progress, &interrupt::STOP)?;
         progress.finish()?;
         if outcome == Outcome::Finished {
