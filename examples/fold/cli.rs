@@ -32,7 +32,7 @@ pub struct Cli {
     #[arg(long, value_enum, default_value_t = Weights::Shared)]
     pub weights: Weights,
     /// Minutes of training, shared evenly by the models.
-    #[arg(long, default_value_t = 7.0)]
+    #[arg(long, default_value_t = 7.0, value_parser = above_zero)]
     pub minutes: f64,
     /// Steps of training of each model instead of minutes: the same seed then gives the same bits,
     /// however fast the machine.
@@ -40,36 +40,39 @@ pub struct Cli {
     pub steps: Option<usize>,
     /// Noise of the CA atoms in angstrom: root mean square of the displacement. Frames are turned by
     /// 20 degrees for each angstrom.
-    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [1.0, 2.0, 4.0])]
+    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [1.0, 2.0, 4.0],
+          value_parser = not_negative)]
     pub noise: Vec<f64>,
     /// Noise of the torsions in degrees: standard deviation of phi, psi and omega.
-    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [2.0])]
+    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [2.0],
+          value_parser = not_negative)]
     pub torsion_noise: Vec<f64>,
     /// Error of the observed distances in angstrom: standard deviation.
-    #[arg(long, default_value_t = Corruption::default().shift)]
+    #[arg(long, default_value_t = Corruption::default().shift, value_parser = not_negative)]
     pub shift: f64,
     /// Share of the distances that are not observed.
-    #[arg(long, default_value_t = Corruption::default().missing)]
+    #[arg(long, default_value_t = Corruption::default().missing, value_parser = share)]
     pub missing: f64,
     /// Per cent of the observed distances that are wrong: their bins are drawn at random. Trained on is
     /// any share up to the largest.
-    #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [0.0, 2.0])]
+    #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [0.0, 2.0],
+          value_parser = per_cent)]
     pub wrong: Vec<f64>,
     /// Pieces of chains in a step, each on a thread of its own.
-    #[arg(long, default_value_t = 2, value_parser = positive)]
+    #[arg(long, default_value_t = 2, value_parser = at_least::<1>)]
     pub batch: usize,
     /// Residues of the pieces that are trained on; chains are tested whole.
-    #[arg(long, default_value_t = 96)]
+    #[arg(long, default_value_t = 96, value_parser = at_least::<8>)]
     pub crop: usize,
     /// Residues of the pieces that a trunk is trained on, whose cost is quadratic in them: half of the
     /// time two pieces of half this length.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = at_least::<8>)]
     pub pair_crop: usize,
     /// How often a model runs on its own output; in training a random number up to this.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = at_least::<1>)]
     pub passes: usize,
     /// Highest learning rate of Adam.
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 2e-3, value_parser = above_zero)]
     pub lr: f64,
     /// Seed of split, noise and order.
     #[arg(long, default_value_t = 1)]
@@ -82,10 +85,36 @@ pub struct Cli {
     pub json: bool,
 }
 
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("a number of at least 1 is wanted".into()),
-        Ok(number) => Ok(number),
+fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| number >= LEAST);
+    number.ok_or_else(|| format!("a whole number of at least {LEAST} is wanted"))
+}
+
+/// Numbers are no larger than this, so that what is computed from them is finite.
+const LARGEST: f64 = 1e6;
+
+fn number_to(text: &str, largest: f64) -> Result<f64, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (0.0..=largest).contains(number));
+    number.ok_or_else(|| format!("a number from 0 to {largest} is wanted"))
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number_to(text, LARGEST)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number_to(text, 1.0)
+}
+
+fn per_cent(text: &str) -> Result<f64, String> {
+    number_to(text, 100.0)
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    match number_to(text, LARGEST)? {
+        number if number > 0.0 => Ok(number),
+        _ => Err("a number above 0 is wanted".into()),
     }
 }
 

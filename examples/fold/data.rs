@@ -1,5 +1,6 @@
 //! Chains from files.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -154,6 +155,7 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Target>, FoldError> {
     }
     files.sort();
     let mut targets = Vec::new();
+    let mut names = HashSet::new();
     for path in files {
         let contents = match file::read(&path) {
             Ok(contents) => contents,
@@ -163,7 +165,7 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Target>, FoldError> {
             }
         };
         for chain in &contents.chains {
-            let (target, left_out) = Target::new(name_of(&path, chain), chain);
+            let (target, left_out) = Target::new(unique(&name_of(&path, chain), &mut names), chain);
             if left_out > 0 {
                 eprintln!(
                     "{}: {left_out} residues without a frame left out",
@@ -190,12 +192,39 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Target>, FoldError> {
 
 fn is_structure(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    name.ends_with(".pdb") || name.ends_with(".cif")
+    stem(&name).is_some()
 }
 
 fn name_of(path: &Path, chain: &Chain) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let stem = file.split('.').next().unwrap_or_default();
-    format!("{stem}_{}", chain.id)
+    let stem = stem(&file).unwrap_or(&file);
+    // A chain may be called anything: what is no letter and no digit has no place in a file's name.
+    let id = chain.id.chars();
+    let id: String = id
+        .map(|c| if c.is_alphanumeric() { c } else { '-' })
+        .collect();
+    format!("{stem}_{id}")
+}
+
+/// The name of a structure's file without its ending, in whichever case that is written.
+fn stem(file: &str) -> Option<&str> {
+    let unpacked = without_ending(file, ".gz").unwrap_or(file);
+    let endings = [".pdb", ".cif", ".ent"];
+    endings.iter().find_map(|end| without_ending(unpacked, end))
+}
+
+fn without_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
+    let (stem, end) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+    end.eq_ignore_ascii_case(ending).then_some(stem)
+}
+
+/// The name, numbered where it is taken, also in another case: some file systems know no difference.
+fn unique(name: &str, taken: &mut HashSet<String>) -> String {
+    let mut free = name.to_owned();
+    let mut number = 1;
+    while !taken.insert(free.to_lowercase()) {
+        number += 1;
+        free = format!("{name}-{number}");
+    }
+    free
 }

@@ -72,6 +72,14 @@ pub enum FoldError {
         /// The one that is asked for.
         wanted: String,
     },
+    /// A checkpoint of another training: going on from it would report on chains it was trained on.
+    #[error("{} cannot be resumed: {reason}", file.display())]
+    OtherTraining {
+        /// The file.
+        file: PathBuf,
+        /// What differs.
+        reason: String,
+    },
 }
 
 impl From<CheckpointError> for FoldError {

@@ -20,7 +20,7 @@ use super::report::{self, TaskResult, as_chain};
 use super::side_chains::CommonChi1;
 use super::split::Split;
 use super::start::Task;
-use super::training::train;
+use super::training::{check_resumable, train};
 use crate::file_error::FileError;
 
 /// The chains that ship with the project.
@@ -39,6 +39,7 @@ pub fn run(cli: &Cli) -> Result<(), FoldError> {
         None => Split::by_cluster(chains, cli.seed)?,
     };
     fs::create_dir_all(&cli.out).map_err(FileError::on("create", &cli.out))?;
+    check_resumable(cli, &split.train)?;
     split.save(&cli.out, cli.seed)?;
     println!(
         "{} chains to train on, {} held out",
@@ -60,7 +61,6 @@ pub fn run(cli: &Cli) -> Result<(), FoldError> {
             let result = TaskResult::new(summary, &refined, &split.test);
             result.print_chains();
             results.push(result);
-            // First what cannot fail for a chain whose name is too long for its file.
             report::save(&cli.out, &results)?;
             write_chains(&cli.out.join(task.name()), &refined, &split.test)?;
         }
@@ -107,13 +107,17 @@ fn tasks(kind: ModelKind, cli: &Cli) -> Vec<Task> {
     }
 }
 
+/// Structures and pictures of what was refined; mmCIF for the chains that the columns of PDB cannot hold.
 fn write_chains(folder: &Path, refined: &[Refined], targets: &[Target]) -> Result<(), FoldError> {
     fs::create_dir_all(folder).map_err(FileError::on("create", folder))?;
     for chain in refined {
         let target = &targets[chain.target];
-        let path = folder.join(format!("{}.pdb", target.name));
-        file::write(&path, &[as_chain(target, chain)])?;
-        plots::draw(&path.with_extension("svg"), target, chain)?;
+        let path = |ending: &str| folder.join(format!("{}.{ending}", target.name));
+        let structure = [as_chain(target, chain)];
+        if file::write(path("pdb"), &structure).is_err() {
+            file::write(path("cif"), &structure)?;
+        }
+        plots::draw(&path("svg"), target, chain)?;
     }
     Ok(())
 }

@@ -30,7 +30,8 @@ impl Task {
             Self::Noise(angstrom) => format!("denoise-{angstrom}A"),
             Self::Torsions(degrees) => format!("denoise-torsions-{degrees}deg"),
             Self::Distogram(corruption) => {
-                let wrong = (100.0 * corruption.replaced).round();
+                // To a millionth of a per cent, which takes off the error of the division by 100.
+                let wrong = (1e8 * corruption.replaced).round() / 1e6;
                 format!("fold-from-distogram-{wrong}pc-wrong")
             }
         }

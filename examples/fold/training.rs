@@ -1,6 +1,6 @@
 //! Training: random pieces of random chains, with random noise.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::grad_clipping::GradientClippingConfig;
@@ -51,6 +51,73 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(60);
 struct Progress {
     steps: usize,
     seconds: f64,
+}
+
+/// What a checkpoint says of its training: how far it is, and on what.
+#[derive(Serialize, Deserialize)]
+struct Training {
+    #[serde(flatten)]
+    done: Progress,
+    seed: u64,
+    /// The names of the chains, sorted.
+    chains: Vec<String>,
+}
+
+impl Training {
+    fn new(done: Progress, cli: &Cli, targets: &[Target]) -> Self {
+        let mut chains: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
+        chains.sort_unstable();
+        let seed = cli.seed;
+        Self { done, seed, chains }
+    }
+
+    /// What the checkpoint in `file` says, if it is of the same seed and chains.
+    fn resumed(
+        header: &Header,
+        file: &Path,
+        cli: &Cli,
+        targets: &[Target],
+    ) -> Result<Self, FoldError> {
+        let other = |reason: String| FoldError::OtherTraining {
+            file: file.to_path_buf(),
+            reason,
+        };
+        let found: Self = serde_json::from_value(header.training.clone())
+            .map_err(|error| other(format!("its state of training is not readable: {error}")))?;
+        let wanted = Self::new(found.done, cli, targets);
+        if found.seed != wanted.seed {
+            let (found, wanted) = (found.seed, wanted.seed);
+            return Err(other(format!("its --seed is {found}, not {wanted}")));
+        }
+        if found.chains != wanted.chains {
+            let differs = |name: &&String| !wanted.chains.contains(name);
+            let missing = found.chains.iter().find(differs);
+            let differs = |name: &&String| !found.chains.contains(name);
+            let added = wanted.chains.iter().find(differs);
+            return Err(other(format!(
+                "it was trained on other chains: on {missing:?}, which is not among those to train on now, or not on {added:?}, which is"
+            )));
+        }
+        Ok(found)
+    }
+}
+
+fn checkpoint_file(cli: &Cli, kind: ModelKind) -> PathBuf {
+    cli.out.join(format!("{}.safetensors", kind.name()))
+}
+
+/// Refuses to go on from checkpoints of another seed or of other chains, before anything is written.
+///
+/// # Errors
+/// [`FoldError::OtherTraining`]; a checkpoint that cannot be read.
+pub fn check_resumable(cli: &Cli, targets: &[Target]) -> Result<(), FoldError> {
+    for &kind in &cli.models {
+        let file = checkpoint_file(cli, kind);
+        if cli.resume && file.exists() {
+            Training::resumed(&Header::read(&file)?, &file, cli, targets)?;
+        }
+    }
+    Ok(())
 }
 
 /// The loss of what one pass gave, `[1]`: after every iteration how far atoms are from where they
@@ -188,7 +255,7 @@ pub fn train(
     minutes: f64,
     cli: &Cli,
 ) -> Result<FoldingModel, FoldError> {
-    let file = cli.out.join(format!("{}.safetensors", kind.name()));
+    let file = checkpoint_file(cli, kind);
     let mut optimizer = AdamConfig::new()
         .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
         .init();
@@ -198,7 +265,7 @@ pub fn train(
         check_same(&checkpoint, &model, &file)?;
         model = checkpoint.apply(Group::Model, model)?;
         optimizer = checkpoint.apply_optimizer(optimizer, &model)?;
-        done = serde_json::from_value(checkpoint.header.training.clone()).unwrap_or_default();
+        done = Training::resumed(&checkpoint.header, &file, cli, targets)?.done;
         println!("{}: goes on from step {}", kind.name(), done.steps);
     }
     let start = Instant::now();
@@ -231,12 +298,14 @@ pub fn train(
         }
         if written.elapsed() >= BETWEEN_CHECKPOINTS {
             let seconds = done.seconds + start.elapsed().as_secs_f64();
-            checkpoint(&model, &optimizer, Progress { seconds, ..done })?.save(&file)?;
+            let state = Training::new(Progress { seconds, ..done }, cli, targets);
+            checkpoint(&model, &optimizer, &state)?.save(&file)?;
             written = Instant::now();
         }
     }
     done.seconds += start.elapsed().as_secs_f64();
-    checkpoint(&model, &optimizer, done)?.save(&file)?;
+    let state = Training::new(done, cli, targets);
+    checkpoint(&model, &optimizer, &state)?.save(&file)?;
     println!(
         "{}: {} steps in {:.0} s, {}",
         kind.name(),
@@ -259,12 +328,12 @@ fn config_of(model: &FoldingModel) -> serde_json::Value {
 fn checkpoint(
     model: &FoldingModel,
     optimizer: &burn::optim::ModuleOptimizer,
-    done: Progress,
+    state: &Training,
 ) -> Result<Checkpoint, FoldError> {
     let description = ModelDescription::of_kind(MODEL_KIND).with_config(config_of(model));
     let mut header = Header::new(description);
-    header.step = done.steps as u64;
-    header.training = serde_json::to_value(done).expect("they are numbers");
+    header.step = state.done.steps as u64;
+    header.training = serde_json::to_value(state).expect("numbers and names");
     let mut checkpoint = Checkpoint::new(header);
     checkpoint.insert_module(Group::Model, model);
     checkpoint.insert_optimizer(optimizer, model)?;

@@ -116,7 +116,7 @@ fn written_as_others_read_it(path: &std::path::Path) {
         assert_eq!(names, wanted);
         assert!((0.0..=100.0).contains(&residue.atoms[0].b_factor));
     }
-    assert!(path.with_extension("svg").exists());
+    assert!(path.with_extension("svg").exists(), "{}", path.display());
 }
 
 #[test]
@@ -143,6 +143,82 @@ fn a_resumed_training_goes_on_from_its_checkpoint_and_refuses_another_model() {
     let other = ["--models", "denoise", "--layer", "transformer", "--resume"];
     let error = small_run(&other, &out).expect_err("the layer is another");
     assert!(error.contains("another model"), "{error}");
+}
+
+#[test]
+fn a_training_on_another_split_is_not_resumed_and_the_split_stays() {
+    let out = Folder::new("leak");
+    let flags = ["--models", "denoise", "--layer", "point-attention"];
+    small_run(&flags, &out).expect("the run goes through");
+    let split = || fs::read_to_string(out.0.join("split.json")).expect("the split is saved");
+    let before = split();
+    let seeded = [&flags[..], &["--resume", "--seed", "2"]].concat();
+    let error = small_run(&seeded, &out).expect_err("the seed is another");
+    assert!(error.contains("--seed is 1, not 2"), "{error}");
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/proteins");
+    let all = [&flags[..], &["--resume", "--test", own]].concat();
+    let error = small_run(&all, &out).expect_err("it trains on what was held out");
+    assert!(error.contains("other chains"), "{error}");
+    assert_eq!(split(), before);
+}
+
+#[test]
+fn flags_out_of_range_are_refused_by_name() {
+    for (flag, value) in [
+        ("--noise", "nan"),
+        ("--torsion-noise", "inf"),
+        ("--minutes", "0"),
+        ("--shift", "-1"),
+        ("--missing", "1.5"),
+        ("--wrong", "101"),
+        ("--crop", "1"),
+        ("--pair-crop", "0"),
+        ("--passes", "0"),
+        ("--lr", "0"),
+    ] {
+        let argument = format!("{flag}={value}");
+        let error = Cli::try_parse_from(["fold", argument.as_str()]);
+        let error = error.expect_err(&argument).to_string();
+        assert!(error.contains(flag), "{error}");
+    }
+}
+
+#[test]
+fn chains_have_names_of_their_own_and_those_that_pdb_cannot_hold_are_mmcif() {
+    let data = Folder::new("names");
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/proteins");
+    let mut chain = read_folder(std::path::Path::new(own)).expect("chains")[0]
+        .chain
+        .clone();
+    file::write(data.0.join("a.b.pdb"), std::slice::from_ref(&chain)).expect("written");
+    file::write(data.0.join("a.b.cif"), std::slice::from_ref(&chain)).expect("written");
+    chain.id = "AAA".into();
+    file::write(data.0.join("a.c.cif"), std::slice::from_ref(&chain)).expect("written");
+    let targets = read_folder(&data.0).expect("three chains");
+    let mut names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    names.sort_unstable();
+    let id = &targets[0].chain.id;
+    let [first, second] = [format!("a.b_{id}"), format!("a.b_{id}-2")];
+    assert_eq!(names, [first.as_str(), second.as_str(), "a.c_AAA"]);
+
+    let out = Folder::new("mmcif");
+    let test = data.0.to_str().expect("the folder's name is text");
+    let flags = [
+        "--models",
+        "denoise",
+        "--layer",
+        "point-attention",
+        "--test",
+        test,
+    ];
+    small_run(&flags, &out).expect("a chain that PDB cannot hold does not end the run");
+    for name in [
+        format!("{first}.pdb"),
+        format!("{second}.pdb"),
+        "a.c_AAA.cif".into(),
+    ] {
+        written_as_others_read_it(&out.0.join("denoise-2A").join(name));
+    }
 }
 
 #[test]
