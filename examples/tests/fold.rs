@@ -2,7 +2,6 @@
 #![allow(missing_docs, reason = "tests are documented by their names")]
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use clap::Parser;
@@ -15,31 +14,15 @@ use steerable_examples::fold::split::Split;
 use steerable_examples::fold::start::perturb;
 use steerable_protein::{AminoAcid, Frame, file};
 use steerable_train::checkpoint::{Checkpoint, Header};
-
-/// A folder that is gone when the test is over.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("fold-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("the temporary folder is writable");
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
-    }
-}
+use tempfile::{TempDir, tempdir};
 
 /// Parameters are drawn from the device's generator, of which there is one.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
 /// Few steps on small pieces, and what `results.json` then says.
-fn small_run(flags: &[&str], out: &Folder) -> Result<serde_json::Value, String> {
+fn small_run(flags: &[&str], out: &TempDir) -> Result<serde_json::Value, String> {
     let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = out.0.to_str().expect("the folder's name is text");
+    let folder = out.path().to_str().expect("the folder's name is text");
     let always = [
         "fold",
         "--out",
@@ -61,7 +44,7 @@ fn small_run(flags: &[&str], out: &Folder) -> Result<serde_json::Value, String> 
     ];
     let cli = Cli::parse_from(always.iter().chain(flags));
     run(&cli).map_err(|error| error.to_string())?;
-    let text = fs::read_to_string(out.0.join("results.json"));
+    let text = fs::read_to_string(out.path().join("results.json"));
     serde_json::from_str(&text.map_err(|error| error.to_string())?)
         .map_err(|error| error.to_string())
 }
@@ -69,9 +52,9 @@ fn small_run(flags: &[&str], out: &Folder) -> Result<serde_json::Value, String> 
 #[test]
 fn a_small_run_writes_split_checkpoints_results_pictures_and_structures() {
     for layer in ["transformer", "point-attention"] {
-        let out = Folder::new(layer);
+        let out = tempdir().expect("a temporary folder");
         let results = small_run(&["--layer", layer], &out).expect("the run goes through");
-        let split = fs::read_to_string(out.0.join("split.json")).expect("the split is saved");
+        let split = fs::read_to_string(out.path().join("split.json")).expect("the split is saved");
         let split: serde_json::Value = serde_json::from_str(&split).expect("JSON");
         let held_out = split["test"].as_array().expect("chains");
         let tasks = [
@@ -89,11 +72,11 @@ fn a_small_run_writes_split_checkpoints_results_pictures_and_structures() {
             );
             for member in held_out {
                 let name = member["name"].as_str().expect("text");
-                written_as_others_read_it(&out.0.join(task).join(format!("{name}.pdb")));
+                written_as_others_read_it(&out.path().join(task).join(format!("{name}.pdb")));
             }
         }
         for model in ["denoise", "distogram"] {
-            let header = Header::read(&out.0.join(format!("{model}.safetensors")));
+            let header = Header::read(&out.path().join(format!("{model}.safetensors")));
             assert_eq!(header.expect("a checkpoint").step, 3);
         }
     }
@@ -121,19 +104,19 @@ fn written_as_others_read_it(path: &std::path::Path) {
 
 #[test]
 fn the_same_seed_gives_the_same_results() {
-    let [first, second] = ["first", "second"].map(|name| {
-        let out = Folder::new(name);
+    let run = || {
+        let out = tempdir().expect("a temporary folder");
         small_run(&["--layer", "transformer"], &out).expect("the run goes through")
-    });
-    assert_eq!(first, second);
+    };
+    assert_eq!(run(), run());
 }
 
 #[test]
 fn a_resumed_training_goes_on_from_its_checkpoint_and_refuses_another_model() {
-    let out = Folder::new("resumed");
+    let out = tempdir().expect("a temporary folder");
     let flags = ["--models", "denoise", "--layer", "point-attention"];
     small_run(&flags, &out).expect("the run goes through");
-    let file = out.0.join("denoise.safetensors");
+    let file = out.path().join("denoise.safetensors");
     let first = Checkpoint::load(&file).expect("a checkpoint");
     let more = [&flags[..], &["--resume", "--steps", "5"]].concat();
     small_run(&more, &out).expect("the run goes through");
@@ -147,10 +130,10 @@ fn a_resumed_training_goes_on_from_its_checkpoint_and_refuses_another_model() {
 
 #[test]
 fn a_training_on_another_split_is_not_resumed_and_the_split_stays() {
-    let out = Folder::new("leak");
+    let out = tempdir().expect("a temporary folder");
     let flags = ["--models", "denoise", "--layer", "point-attention"];
     small_run(&flags, &out).expect("the run goes through");
-    let split = || fs::read_to_string(out.0.join("split.json")).expect("the split is saved");
+    let split = || fs::read_to_string(out.path().join("split.json")).expect("the split is saved");
     let before = split();
     let seeded = [&flags[..], &["--resume", "--seed", "2"]].concat();
     let error = small_run(&seeded, &out).expect_err("the seed is another");
@@ -185,24 +168,24 @@ fn flags_out_of_range_are_refused_by_name() {
 
 #[test]
 fn chains_have_names_of_their_own_and_those_that_pdb_cannot_hold_are_mmcif() {
-    let data = Folder::new("names");
+    let data = tempdir().expect("a temporary folder");
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/proteins");
     let mut chain = read_folder(std::path::Path::new(own)).expect("chains")[0]
         .chain
         .clone();
-    file::write(data.0.join("a.b.pdb"), std::slice::from_ref(&chain)).expect("written");
-    file::write(data.0.join("a.b.cif"), std::slice::from_ref(&chain)).expect("written");
+    file::write(data.path().join("a.b.pdb"), std::slice::from_ref(&chain)).expect("written");
+    file::write(data.path().join("a.b.cif"), std::slice::from_ref(&chain)).expect("written");
     chain.id = "AAA".into();
-    file::write(data.0.join("a.c.cif"), std::slice::from_ref(&chain)).expect("written");
-    let targets = read_folder(&data.0).expect("three chains");
+    file::write(data.path().join("a.c.cif"), std::slice::from_ref(&chain)).expect("written");
+    let targets = read_folder(data.path()).expect("three chains");
     let mut names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
     names.sort_unstable();
     let id = &targets[0].chain.id;
     let [first, second] = [format!("a.b_{id}"), format!("a.b_{id}-2")];
     assert_eq!(names, [first.as_str(), second.as_str(), "a.c_AAA"]);
 
-    let out = Folder::new("mmcif");
-    let test = data.0.to_str().expect("the folder's name is text");
+    let out = tempdir().expect("a temporary folder");
+    let test = data.path().to_str().expect("the folder's name is text");
     let flags = [
         "--models",
         "denoise",
@@ -217,7 +200,7 @@ fn chains_have_names_of_their_own_and_those_that_pdb_cannot_hold_are_mmcif() {
         format!("{second}.pdb"),
         "a.c_AAA.cif".into(),
     ] {
-        written_as_others_read_it(&out.0.join("denoise-2A").join(name));
+        written_as_others_read_it(&out.path().join("denoise-2A").join(name));
     }
 }
 
@@ -256,8 +239,8 @@ fn noise_has_the_size_that_is_asked_for() {
 
 #[test]
 fn a_folder_without_chains_is_named() {
-    let empty = Folder::new("empty");
-    let folder = empty.0.to_str().expect("the folder's name is text");
+    let empty = tempdir().expect("a temporary folder");
+    let folder = empty.path().to_str().expect("the folder's name is text");
     let cli = Cli::parse_from(["fold", "--train", folder, "--out", folder]);
     let error = run(&cli)
         .expect_err("there is nothing to train on")

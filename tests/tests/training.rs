@@ -1,7 +1,6 @@
 //! The training loop: it learns, averages and validates as it says, and a training that was stopped and resumed
 //! takes the same steps to the last bit.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,22 +23,7 @@ use steerable_train::{
     Ema, EpochReport, Loss, Observer, Outcome, Schedule, StepReport, TrainError, Trainer,
     TrainingConfig, TrainingData, clip_global_norm, evaluate, global_norm,
 };
-
-/// A folder that goes away with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("steerable-training-{name}-{}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).ok();
-    }
-}
+use tempfile::{TempDir, tempdir};
 
 /// What a training told; it asks to stop after some step.
 #[derive(Default)]
@@ -130,10 +114,10 @@ fn config(epochs: usize) -> TrainingConfig {
 fn trainer<T: Task>(
     (task, model): (T, T::Model),
     config: TrainingConfig,
-    scratch: &Scratch,
+    scratch: &TempDir,
 ) -> Trainer<T> {
     let description = ModelDescription::of_kind("test");
-    let place = (scratch.0.clone(), &device());
+    let place = (scratch.path().to_path_buf(), &device());
     Trainer::new(task, model, description, config, place).unwrap()
 }
 
@@ -150,7 +134,7 @@ fn data(seed: u64) -> (Vec<Sample>, TrainingData) {
 
 #[test]
 fn energies_and_forces_of_few_molecules_are_learned_by_heart() {
-    let scratch = Scratch::new("by-heart");
+    let scratch = tempdir().expect("a temporary folder");
     let samples = molecules(4, 7);
     let data = TrainingData {
         train: loader(samples.clone(), 14),
@@ -176,7 +160,7 @@ fn energies_and_forces_of_few_molecules_are_learned_by_heart() {
 
 #[test]
 fn validation_and_best_model_are_of_the_averaged_parameters() {
-    let scratch = Scratch::new("average");
+    let scratch = tempdir().expect("a temporary folder");
     let (samples, data) = data(2);
     let mut trainer = trainer(potential(&samples), config(6), &scratch);
     let mut heard = Heard::default();
@@ -195,12 +179,12 @@ fn validation_and_best_model_are_of_the_averaged_parameters() {
 /// Trains without a stop, and with stops after the given steps; the two must not differ in a bit.
 fn assert_resumes_exactly<T: Task>(name: &str, make: impl Fn() -> (T, T::Model), stops: &[u64]) {
     let (_, data) = data(3);
-    let whole = Scratch::new(&format!("{name}-whole"));
+    let whole = tempdir().expect("a temporary folder");
     let mut uninterrupted = trainer(make(), config(3), &whole);
     let mut expected = Heard::default();
     expected.run(&mut uninterrupted, &data).unwrap();
 
-    let parts = Scratch::new(&format!("{name}-parts"));
+    let parts = tempdir().expect("a temporary folder");
     let mut heard = Heard::default();
     let mut outcome = None;
     for sitting in 0..=stops.len() {
@@ -257,7 +241,7 @@ fn a_resumed_training_takes_the_same_steps_to_the_last_bit() {
 
 #[test]
 fn impatience_ends_a_training_and_a_loss_that_is_not_a_number_is_told() {
-    let scratch = Scratch::new("patience");
+    let scratch = tempdir().expect("a temporary folder");
     let (samples, data) = data(4);
     let impatient = TrainingConfig {
         patience: Some(1),
@@ -273,7 +257,7 @@ fn impatience_ends_a_training_and_a_loss_that_is_not_a_number_is_told() {
     assert_eq!(heard.run(&mut calm, &data).unwrap(), Outcome::Finished);
     assert_eq!(heard.epochs.len(), 2);
 
-    let scratch = Scratch::new("diverged");
+    let scratch = tempdir().expect("a temporary folder");
     let mut broken = samples[..8].to_vec();
     broken[0].targets.scalars[0] = f64::NAN;
     let data = TrainingData {
@@ -317,7 +301,7 @@ fn wrong_values_are_refused_with_key_and_value() {
 
 #[test]
 fn other_models_seeds_and_data_do_not_go_on_with_a_training() {
-    let scratch = Scratch::new("other");
+    let scratch = tempdir().expect("a temporary folder");
     let (samples, data) = data(5);
     let mut heard = Heard {
         stop_after: Some(1),
@@ -336,7 +320,7 @@ fn other_models_seeds_and_data_do_not_go_on_with_a_training() {
 
     let (task, model) = potential(&samples);
     let description = ModelDescription::of_kind("another");
-    let place = (scratch.0.clone(), &device());
+    let place = (scratch.path().to_path_buf(), &device());
     let mut other = Trainer::new(task, model, description, config(2), place).unwrap();
     let text = other.resume().unwrap_err().to_string();
     assert!(text.contains("test and is now another"), "{text}");
@@ -364,7 +348,7 @@ fn missing_targets_and_validations_that_are_not_numbers_are_told() {
         }
         loader(samples, 14)
     };
-    let scratch = Scratch::new("missing");
+    let scratch = tempdir().expect("a temporary folder");
     for (forces, text) in [
         (false, "energies, one of each item, are needed"),
         (true, "forces, one on each atom, are needed"),
@@ -415,7 +399,7 @@ fn tasks_with_wrong_values_are_refused() {
 
 #[test]
 fn a_training_without_time_for_a_step_reports_no_epoch() {
-    let scratch = Scratch::new("no-time");
+    let scratch = tempdir().expect("a temporary folder");
     let (samples, data) = data(7);
     let short = TrainingConfig {
         max_minutes: Some(1e-12),

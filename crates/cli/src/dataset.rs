@@ -177,18 +177,21 @@ fn keys(config: &RunConfig, data: &StructureData, first: &Structure) -> Result<S
     })
 }
 
+/// What a file's name ends in, without the point and in small letters; of `a.XYZ.gz` it is `xyz`.
+pub fn extension(file: &Path) -> String {
+    let name = file.file_name().and_then(|name| name.to_str());
+    let name = name.unwrap_or_default().to_lowercase();
+    let plain = name.strip_suffix(".gz").unwrap_or(&name);
+    let extension = plain.rsplit_once('.');
+    extension.map_or("", |(_, extension)| extension).to_owned()
+}
+
 /// All structures of a file: an archive of rMD17 (.npz), SDF, or extended XYZ.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn structures(file: &Path, energy: EnergyUnit) -> Result<Vec<Structure>, Box<dyn Error>> {
-    let name = file.file_name().and_then(|name| name.to_str());
-    let name = name.unwrap_or_default().to_lowercase();
-    let plain = name.strip_suffix(".gz").unwrap_or(&name);
-    let extension = plain
-        .rsplit_once('.')
-        .map_or("", |(_, extension)| extension);
-    Ok(match extension {
+    Ok(match extension(file).as_str() {
         "npz" => rmd17::read(file)?.frames().collect(),
         "sdf" | "sd" | "mol" => sdf::open(file)?.collect::<Result<_, _>>()?,
         "xyz" | "extxyz" => {

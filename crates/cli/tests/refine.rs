@@ -1,7 +1,6 @@
 //! `steerable refine`: from a file and a checkpoint to a file.
 #![allow(missing_docs, reason = "tests are documented by their names")]
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -10,25 +9,9 @@ use steerable_protein::file;
 use steerable_protein::folding::{FoldingConfig, MODEL_KIND};
 use steerable_protein::structure::{LayerConfig, PointAttentionConfig};
 use steerable_train::checkpoint::{Checkpoint, Group, Header, ModelDescription};
+use tempfile::{TempDir, tempdir};
 
-/// A folder that is gone when the test is over.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("refine-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("the temporary folder is writable");
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
-    }
-}
-
-fn checkpoint(folder: &Folder, kind: &str) -> PathBuf {
+fn checkpoint(folder: &TempDir, kind: &str) -> PathBuf {
     let layer = LayerConfig::PointAttention(PointAttentionConfig::new());
     let config = FoldingConfig::refining(layer);
     let model = config.try_init(&Device::flex()).expect("no irreps");
@@ -36,7 +19,7 @@ fn checkpoint(folder: &Folder, kind: &str) -> PathBuf {
     let config = serde_json::to_value(&config).expect("numbers and names");
     let mut checkpoint = Checkpoint::new(Header::new(description.with_config(config)));
     checkpoint.insert_module(Group::Model, &model);
-    let path = folder.0.join(format!("{kind}.safetensors"));
+    let path = folder.path().join(format!("{kind}.safetensors"));
     checkpoint.save(&path).expect("the folder is writable");
     path
 }
@@ -49,13 +32,13 @@ fn input() -> PathBuf {
 
 #[test]
 fn every_residue_comes_back_with_its_atoms_and_a_confidence() {
-    let folder = Folder::new("residues");
+    let folder = tempdir().expect("a temporary folder");
     let before = file::read(input()).expect("a fixture");
     for name in ["out.pdb", "out.cif.gz"] {
         let args = RefineArgs {
             input: input(),
             checkpoint: checkpoint(&folder, MODEL_KIND),
-            out: folder.0.join(name),
+            out: folder.path().join(name),
             passes: None,
         };
         run(&args).expect("it can be refined");
@@ -82,7 +65,7 @@ fn every_residue_comes_back_with_its_atoms_and_a_confidence() {
 
 #[test]
 fn a_checkpoint_of_another_kind_is_refused_with_its_kind() {
-    let folder = Folder::new("kind");
+    let folder = tempdir().expect("a temporary folder");
     let other = checkpoint(&folder, "se3-transformer");
     let error = load(&other, &Device::flex()).expect_err("it refines nothing");
     let text = error.to_string();

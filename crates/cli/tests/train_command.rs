@@ -8,27 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use steerable_train::checkpoint::{Checkpoint, CheckpointFolder, Group};
-
-/// A folder that goes away with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("steerable-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary folder can be written");
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
-    }
-}
+use tempfile::{TempDir, tempdir};
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_steerable"));
@@ -122,9 +102,9 @@ ema_decay = 0.9
 checkpoint_minutes = 1e-4
 "#;
 
-fn configured(scratch: &Scratch, epochs: usize) -> PathBuf {
-    fs::write(scratch.file("water.extxyz"), springs()).expect("the data are written");
-    let file = scratch.file("water.toml");
+fn configured(scratch: &TempDir, epochs: usize) -> PathBuf {
+    fs::write(scratch.path().join("water.extxyz"), springs()).expect("the data are written");
+    let file = scratch.path().join("water.toml");
     fs::write(&file, CONFIG.replace("EPOCHS", &epochs.to_string())).expect("it is written");
     file
 }
@@ -193,9 +173,9 @@ fn ends_before(child: &mut Child, run: &Path, epochs: usize, then: Duration) -> 
 
 #[test]
 fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_through() {
-    let scratch = Scratch::new("killed");
+    let scratch = tempdir().expect("a temporary folder");
     let config = configured(&scratch, 40);
-    let through = scratch.file("through");
+    let through = scratch.path().join("through");
     succeeds(&[
         "train",
         path(&config),
@@ -207,7 +187,7 @@ fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_throug
 
     // Each sitting is killed some epochs on, and some milliseconds after: while it reads data, steps, writes or
     // renames.
-    let killed = scratch.file("killed");
+    let killed = scratch.path().join("killed");
     let mut state = 0x9e37_79b9_u64 ^ u64::from(std::process::id());
     let mut random = |below: u64| {
         state = state
@@ -269,9 +249,9 @@ fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_throug
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_and_the_resumed_training_ends_with_the_same_bits() {
-    let scratch = Scratch::new("interrupted");
+    let scratch = tempdir().expect("a temporary folder");
     let config = configured(&scratch, 40);
-    let through = scratch.file("through");
+    let through = scratch.path().join("through");
     succeeds(&[
         "train",
         path(&config),
@@ -281,7 +261,7 @@ fn ctrl_c_saves_and_the_resumed_training_ends_with_the_same_bits() {
         path(&through),
     ]);
 
-    let stopped = scratch.file("stopped");
+    let stopped = scratch.path().join("stopped");
     let child = command(&[
         "train",
         path(&config),
@@ -326,9 +306,9 @@ fn ctrl_c_saves_and_the_resumed_training_ends_with_the_same_bits() {
 
 #[test]
 fn a_trained_model_is_evaluated_checked_asked_and_exported() {
-    let scratch = Scratch::new("used");
+    let scratch = tempdir().expect("a temporary folder");
     let config = configured(&scratch, 10);
-    let run = scratch.file("run");
+    let run = scratch.path().join("run");
     let told = succeeds(&["train", path(&config), "--out", path(&run)]);
     assert!(told.contains("forces") && told.contains("energy"), "{told}");
     let html = fs::read_to_string(run.join("report.html")).expect("a report");
@@ -350,14 +330,17 @@ fn a_trained_model_is_evaluated_checked_asked_and_exported() {
         "{told}"
     );
 
-    let (data, out) = (scratch.file("water.extxyz"), scratch.file("out.extxyz"));
+    let (data, out) = (
+        scratch.path().join("water.extxyz"),
+        scratch.path().join("out.extxyz"),
+    );
     succeeds(&["predict", path(&run), path(&data), "--out", path(&out)]);
     let told = succeeds(&["data", "inspect", path(&out)]);
     assert!(
         told.contains("24 structures") && told.contains("forces"),
         "{told}"
     );
-    let json = scratch.file("out.json");
+    let json = scratch.path().join("out.json");
     succeeds(&["predict", path(&run), path(&data), "--out", path(&json)]);
     let answers: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&json).expect("answers")).expect("JSON");
@@ -373,14 +356,14 @@ fn a_trained_model_is_evaluated_checked_asked_and_exported() {
         let net: f64 = forces.iter().map(|force| force[axis]).sum();
         assert!(net.abs() < 1e-4 * size, "{net} of {size}");
     }
-    let csv = scratch.file("out.csv");
+    let csv = scratch.path().join("out.csv");
     succeeds(&["predict", path(&run), path(&data), "--out", path(&csv)]);
     assert_eq!(
         fs::read_to_string(&csv).expect("a table").lines().count(),
         25
     );
 
-    let exported = scratch.file("exported.safetensors");
+    let exported = scratch.path().join("exported.safetensors");
     let model = run.join("model.safetensors");
     succeeds(&[
         "export",
@@ -406,13 +389,13 @@ fn a_trained_model_is_evaluated_checked_asked_and_exported() {
 
 #[test]
 fn other_targets_and_other_models_are_refused_and_the_run_stays_as_it_was() {
-    let scratch = Scratch::new("other");
+    let scratch = tempdir().expect("a temporary folder");
     let config = configured(&scratch, 1);
-    let run = scratch.file("run");
+    let run = scratch.path().join("run");
     succeeds(&["train", path(&config), "--out", path(&run)]);
     let text = fs::read_to_string(&config).expect("it is read");
 
-    let forces = scratch.file("forces.toml");
+    let forces = scratch.path().join("forces.toml");
     let direct = text
         .replace("\"potential\"", "\"vectors\"")
         .replace("[data]", "[data]\nvectors = \"forces\"");
@@ -452,9 +435,9 @@ print(header['model']['kind'], len(names), total, header['parameters'], repr(flo
         eprintln!("SKIPPED: there is no python3 with the packages safetensors and numpy");
         return;
     }
-    let scratch = Scratch::new("python");
+    let scratch = tempdir().expect("a temporary folder");
     let config = configured(&scratch, 1);
-    let run = scratch.file("run");
+    let run = scratch.path().join("run");
     succeeds(&["train", path(&config), "--out", path(&run)]);
     let model = run.join("model.safetensors");
     let output = Command::new("python3")
@@ -480,7 +463,7 @@ print(header['model']['kind'], len(names), total, header['parameters'], repr(flo
 
 #[test]
 fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
-    let scratch = Scratch::new("wrong");
+    let scratch = tempdir().expect("a temporary folder");
     let config = configured(&scratch, 1);
     let text = fs::read_to_string(&config).expect("it is read");
     let cases = [
@@ -519,7 +502,7 @@ fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
     ];
     for (from, to, first, second) in cases {
         fs::write(&config, text.replace(from, to)).expect("it is written");
-        let run = scratch.file("run");
+        let run = scratch.path().join("run");
         let error = fails(&["train", path(&config), "--out", path(&run)]);
         assert!(
             error.contains(first) && error.contains(second),

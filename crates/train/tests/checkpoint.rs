@@ -12,6 +12,7 @@ use steerable_train::AdamConfig;
 use steerable_train::checkpoint::{
     Checkpoint, CheckpointError, CheckpointFolder, Conversion, Group, Header, ModelDescription,
 };
+use tempfile::{TempDir, tempdir};
 
 #[derive(Module, Debug)]
 struct Two {
@@ -26,27 +27,6 @@ fn two(hidden: usize, device: &Device) -> Two {
             LinearConfig::new(hidden, 2).with_bias(false).init(device),
             LinearConfig::new(2, 1).init(device),
         ],
-    }
-}
-
-/// A folder that goes away with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("steerable-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary folder can be written");
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
     }
 }
 
@@ -76,10 +56,10 @@ fn same_bits(a: &Two, b: &Two) -> bool {
 
 #[test]
 fn a_saved_module_comes_back_to_the_bit() {
-    let scratch = Scratch::new("round-trip");
+    let scratch = tempdir().expect("a temporary folder");
     let device = Device::flex();
     let module = two(4, &device);
-    let file = scratch.file("a.safetensors");
+    let file = scratch.path().join("a.safetensors");
     of_module(&module).save(&file).unwrap();
 
     let loaded = Checkpoint::load(&file).unwrap();
@@ -135,7 +115,7 @@ fn trained(
 
 #[test]
 fn training_resumed_from_a_checkpoint_gives_the_same_bits() {
-    let scratch = Scratch::new("resume");
+    let scratch = tempdir().expect("a temporary folder");
     let device = Device::flex().autodiff();
     let start = two(4, &device);
     let (straight, _) = trained(start.clone(), AdamConfig::new().init(), 0..7);
@@ -143,7 +123,7 @@ fn training_resumed_from_a_checkpoint_gives_the_same_bits() {
     let (half, optimizer) = trained(start, AdamConfig::new().init(), 0..3);
     let mut checkpoint = of_module(&half);
     checkpoint.insert_optimizer(&optimizer, &half).unwrap();
-    let file = scratch.file("half.safetensors");
+    let file = scratch.path().join("half.safetensors");
     checkpoint.save(&file).unwrap();
 
     // A fresh module, as another process would have it: other numbers, other identities.
@@ -204,11 +184,11 @@ fn what_does_not_fit_a_module_is_named() {
 
 #[test]
 fn every_damaged_byte_and_every_cut_is_found() {
-    let scratch = Scratch::new("damage");
-    let file = scratch.file("a.safetensors");
+    let scratch = tempdir().expect("a temporary folder");
+    let file = scratch.path().join("a.safetensors");
     of_module(&two(4, &Device::flex())).save(&file).unwrap();
     let whole = fs::read(&file).unwrap();
-    let broken = scratch.file("b.safetensors");
+    let broken = scratch.path().join("b.safetensors");
     for position in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[position] ^= 0x10;
@@ -229,19 +209,19 @@ fn every_damaged_byte_and_every_cut_is_found() {
 }
 
 /// Writes with a changed header.
-fn with_header(scratch: &Scratch, change: impl FnOnce(&mut Header)) -> PathBuf {
+fn with_header(scratch: &TempDir, change: impl FnOnce(&mut Header)) -> PathBuf {
     let mut checkpoint = of_module(&two(4, &Device::flex()));
     let row = TensorData::new(vec![0f32, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 7]);
     checkpoint.insert(Group::State, "scale", row);
     change(&mut checkpoint.header);
-    let file = scratch.file("changed.safetensors");
+    let file = scratch.path().join("changed.safetensors");
     checkpoint.save(&file).unwrap();
     file
 }
 
 #[test]
 fn feature_rows_in_mul_ir_are_converted_and_other_conventions_refused() {
-    let scratch = Scratch::new("conventions");
+    let scratch = tempdir().expect("a temporary folder");
     let file = with_header(&scratch, |header| {
         header.conventions.layout = "mul_ir".into();
         header
@@ -275,14 +255,14 @@ fn feature_rows_in_mul_ir_are_converted_and_other_conventions_refused() {
 
 #[test]
 fn later_formats_and_other_programs_files_are_told_apart() {
-    let scratch = Scratch::new("formats");
+    let scratch = tempdir().expect("a temporary folder");
     let file = with_header(&scratch, |header| header.format = 7);
     assert!(matches!(
         Checkpoint::load(&file),
         Err(CheckpointError::Newer { found: 7, .. })
     ));
 
-    let foreign = scratch.file("foreign.safetensors");
+    let foreign = scratch.path().join("foreign.safetensors");
     let none: [(&str, safetensors::tensor::TensorView<'_>); 0] = [];
     fs::write(&foreign, safetensors::serialize(none, None).unwrap()).unwrap();
     assert!(matches!(
@@ -293,8 +273,8 @@ fn later_formats_and_other_programs_files_are_told_apart() {
 
 #[test]
 fn a_folder_keeps_the_last_and_the_best_and_finds_the_last_complete() {
-    let scratch = Scratch::new("folder");
-    let folder = CheckpointFolder::create(scratch.file("checkpoints"), 2).unwrap();
+    let scratch = tempdir().expect("a temporary folder");
+    let folder = CheckpointFolder::create(scratch.path().join("checkpoints"), 2).unwrap();
     assert!(folder.last_complete().unwrap().is_none());
     let module = two(4, &Device::flex());
     for (step, score) in [(1, 3.0), (2, 1.0), (3, f64::NAN), (4, 2.0), (5, 2.5)] {

@@ -11,6 +11,7 @@ use steerable_data::{
 use steerable_train::checkpoint::{Checkpoint, CheckpointError};
 
 use crate::CommandResult;
+use crate::dataset::extension;
 use crate::table::{grouped, table};
 
 /// Arguments of `steerable data inspect`.
@@ -35,13 +36,8 @@ pub fn run(args: &InspectArgs) -> CommandResult {
 /// # Errors
 /// As [`run`].
 pub fn describe(file: &Path) -> Result<String, Box<dyn std::error::Error>> {
-    let name = file.file_name().and_then(|name| name.to_str());
-    let name = name.unwrap_or_default().to_lowercase();
-    let plain = name.strip_suffix(".gz").unwrap_or(&name);
-    let extension = plain
-        .rsplit_once('.')
-        .map_or("", |(_, extension)| extension);
-    Ok(match extension {
+    let extension = extension(file);
+    Ok(match extension.as_str() {
         "xyz" | "extxyz" => structures(extxyz::open(file)?)?,
         "sdf" | "sd" | "mol" => structures(sdf::open(file)?)?,
         "npz" => archive(file)?,

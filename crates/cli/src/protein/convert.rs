@@ -10,6 +10,7 @@ use steerable_protein::file::{self, ModelChoice, ReadOptions};
 
 use super::tables::{self, TableError};
 use crate::CommandResult;
+use crate::dataset::extension;
 
 /// What is written of a structure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -126,11 +127,7 @@ pub fn run(args: &ConvertArgs) -> CommandResult {
 
 /// Whether the name is that of a structure file.
 fn names_a_structure(path: &Path) -> bool {
-    let name = path.to_string_lossy().to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    [".pdb", ".ent", ".cif", ".mmcif"]
-        .iter()
-        .any(|extension| name.ends_with(extension))
+    ["pdb", "ent", "cif", "mmcif"].contains(&extension(path).as_str())
 }
 
 /// Writes beside the file and renames when the table is complete, so that a failure leaves no part of one

@@ -64,26 +64,12 @@ impl Values {
 
     /// The sum of absolute errors or of right answers, and how many there are: 0 where the truth is not known.
     pub fn sum(&self) -> (f64, usize) {
-        match self {
-            Self::Scalars { truth, predicted } => absolute(truth, predicted),
-            Self::Vectors { truth, predicted } => {
-                absolute(truth.as_flattened(), predicted.as_flattened())
-            }
-            Self::Classes {
-                truth,
-                logits,
-                classes,
-            } => {
-                let answers = logits.chunks(*classes).map(largest);
-                let pairs = answers.zip(truth);
-                let (mut right, mut count) = (0, 0);
-                for (answer, truth) in pairs {
-                    right += usize::from(answer == *truth);
-                    count += 1;
-                }
-                (right as f64, count)
-            }
-        }
+        let pairs = self.pairs();
+        let of = |[truth, predicted]: &[f64; 2]| match self.measure() {
+            Measure::MeanAbsolute => (predicted - truth).abs(),
+            Measure::Accuracy => f64::from(u8::from(predicted == truth)),
+        };
+        (pairs.iter().map(of).sum(), pairs.len())
     }
 
     /// Pairs of true and predicted numbers: components of vectors one by one, classes as numbers.
@@ -112,15 +98,6 @@ impl Values {
             }
         }
     }
-}
-
-/// The sum of absolute differences, and how many.
-fn absolute(truth: &[f64], predicted: &[f64]) -> (f64, usize) {
-    let pairs = truth.iter().zip(predicted);
-    let sum = pairs
-        .map(|(truth, predicted)| (predicted - truth).abs())
-        .sum();
-    (sum, truth.len().min(predicted.len()))
 }
 
 /// The first of the largest.
