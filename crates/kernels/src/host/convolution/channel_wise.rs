@@ -17,6 +17,10 @@ use crate::host::simd::{Instructions, Loop, dispatch};
 /// Radial weights of a tile that are formed at once, in numbers: 512 KiB in f32.
 const SLAB: usize = 1 << 17;
 
+/// Kernel entries of sixteen edges that are formed at once: 16 KiB in f32, which every one of the edges
+/// reads again.
+const ENTRIES: usize = 256;
+
 /// One path: one input block, one output block.
 struct Channels<T> {
     path: PathProgram<T>,
@@ -37,6 +41,45 @@ struct Slab<T> {
     num_entries: usize,
 }
 
+/// The paths of a convolution, cut into slabs.
+fn slabs<T: Real>(convolution: &Convolution<'_, T>) -> Vec<Slab<T>> {
+    let mut slabs: Vec<Slab<T>> = Vec::new();
+    for pair in convolution.plan.pairs() {
+        let mul = pair.input.mul;
+        for (index, path) in pair.paths.iter().enumerate() {
+            let path = PathProgram::new(path, 2 * pair.output.l + 1);
+            let first = pair.weights.start + index * mul;
+            let fits = |slab: &Slab<T>| {
+                slab.radial == pair.radial
+                    && (first + mul - slab.weights.start) * super::EDGES <= SLAB
+                    && slab.num_entries + path.slots.len() <= ENTRIES
+            };
+            if !slabs.last().is_some_and(fits) {
+                slabs.push(Slab {
+                    paths: Vec::new(),
+                    radial: pair.radial,
+                    weights: first..first,
+                    num_entries: 0,
+                });
+            }
+            let last = slabs.len() - 1;
+            let slab = &mut slabs[last];
+            let entry = slab.num_entries;
+            slab.num_entries += path.slots.len();
+            slab.weights.end = first + mul;
+            slab.paths.push(Channels {
+                path,
+                mul,
+                input: pair.input.offset,
+                output: pair.output.offset,
+                weight: first - slab.weights.start,
+                entry,
+            });
+        }
+    }
+    slabs
+}
+
 /// Buffers of one thread.
 pub(crate) struct ChannelWise<T> {
     slabs: Vec<Slab<T>>,
@@ -52,37 +95,7 @@ pub(crate) struct ChannelWise<T> {
 
 impl<T: Real> ChannelWise<T> {
     pub(crate) fn new(convolution: &Convolution<'_, T>, wanted: Option<Wanted>) -> Self {
-        let mut slabs: Vec<Slab<T>> = Vec::new();
-        for pair in convolution.plan.pairs() {
-            let fits = |slab: &Slab<T>| {
-                slab.radial == pair.radial
-                    && (pair.weights.end - slab.weights.start) * super::EDGES <= SLAB
-            };
-            if !slabs.last().is_some_and(fits) {
-                slabs.push(Slab {
-                    paths: Vec::new(),
-                    radial: pair.radial,
-                    weights: pair.weights.start..pair.weights.start,
-                    num_entries: 0,
-                });
-            }
-            let last = slabs.len() - 1;
-            let slab = &mut slabs[last];
-            for (index, path) in pair.paths.iter().enumerate() {
-                let path = PathProgram::new(path, 2 * pair.output.l + 1);
-                let entry = slab.num_entries;
-                slab.num_entries += path.slots.len();
-                slab.paths.push(Channels {
-                    path,
-                    mul: pair.input.mul,
-                    input: pair.input.offset,
-                    output: pair.output.offset,
-                    weight: pair.weights.start - slab.weights.start + index * pair.input.mul,
-                    entry,
-                });
-            }
-            slab.weights.end = pair.weights.end;
-        }
+        let slabs = slabs(convolution);
         let widest = slabs.iter().map(|slab| slab.weights.len()).max();
         let most_entries = slabs.iter().map(|slab| slab.num_entries).max();
         let radial = vec![T::ZERO; super::EDGES * widest.unwrap_or(0)];

@@ -4,6 +4,7 @@
 use super::apply::{Applied, Strided, apply, apply_backward, for_components};
 use super::couple::{Sources, couple, couple_backward};
 use super::lanes::{LANES, Lanes, Packed};
+use super::last_layer::Layer;
 use super::program::Group;
 use super::radial_weights::{RUNS, RadialWeights, Slab, Span};
 use super::tiles::Tile;
@@ -42,7 +43,7 @@ impl<T: Real> EdgeWeights<T> {
     /// Adds the messages of a group for the edges of a tile.
     pub(crate) fn forward(
         &mut self,
-        convolution: &Convolution<'_, T>,
+        (convolution, layer): (&Convolution<'_, T>, Layer<'_, T>),
         group: &Group<'_, T>,
         tile: &Tile,
         x: &Packed<T>,
@@ -51,8 +52,7 @@ impl<T: Real> EdgeWeights<T> {
     ) {
         for span in Span::all(tile) {
             for slab in span.slabs(group) {
-                self.radial
-                    .form(convolution, convolution.layer(), group, &slab);
+                self.radial.form(convolution, layer, group, &slab);
                 for run in span.runs.clone() {
                     dispatch(Forward {
                         buffers: self,
@@ -71,14 +71,13 @@ impl<T: Real> EdgeWeights<T> {
     /// Adds the gradients of a group for the edges of a tile, given the gradient to their messages.
     pub(crate) fn backward(
         &mut self,
-        convolution: &Convolution<'_, T>,
+        (convolution, layer): (&Convolution<'_, T>, Layer<'_, T>),
         group: &Group<'_, T>,
         tile: &Tile,
         (x, y, grad): (&Packed<T>, &Packed<T>, &Packed<T>),
         wanted: Wanted,
         gradients: &mut TileGradients<'_, T>,
     ) {
-        let layer = convolution.layer();
         for span in Span::all(tile) {
             for slab in span.slabs(group) {
                 self.radial.form(convolution, layer, group, &slab);

@@ -85,6 +85,8 @@ impl FrameParts {
 /// The last layer with the entries of the kernels folded in, `[hidden (and bias), columns]`.
 pub(super) struct FoldedLayer<T> {
     numbers: Vec<T>,
+    /// `[columns, hidden]`
+    by_column: Vec<T>,
     hidden: usize,
     columns: usize,
     folds: Vec<Fold<T>>,
@@ -211,12 +213,17 @@ impl<T: Real> FoldedLayer<T> {
                 });
             }
         });
-        Self {
+        let mut folded = Self {
+            by_column: Vec::new(),
             numbers,
             hidden: layer.hidden,
             columns,
             folds,
-        }
+        };
+        let mut by_column = vec![T::ZERO; columns * layer.hidden];
+        folded.layer().write_by_column(0..columns, &mut by_column);
+        folded.by_column = by_column;
+        folded
     }
 
     pub(super) fn layer(&self) -> Layer<'_, T> {
@@ -224,6 +231,7 @@ impl<T: Real> FoldedLayer<T> {
             numbers: &self.numbers,
             hidden: self.hidden,
             columns: self.columns,
+            by_column: &self.by_column,
         }
     }
 

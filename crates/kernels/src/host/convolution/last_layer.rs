@@ -11,6 +11,10 @@ use super::program::{Group, Order, Program};
 use super::{Convolution, Wanted};
 use crate::host::matmul::Matrix;
 use crate::host::real::{Real, axpy};
+use crate::host::tasks::run_all;
+
+/// Columns of a layer that a task rearranges.
+const COLUMNS: usize = 1024;
 
 /// A last radial layer: `[hidden, columns]`, with one more row when there is a bias.
 #[derive(Clone, Copy)]
@@ -18,14 +22,47 @@ pub(super) struct Layer<'a, T> {
     pub(super) numbers: &'a [T],
     pub(super) hidden: usize,
     pub(super) columns: usize,
+    /// The same without the bias as `[columns, hidden]`, where radial weights of edges are formed: the
+    /// product would else rearrange the layer for every span of edges.
+    pub(super) by_column: &'a [T],
 }
 
-impl<'a, T> Layer<'a, T> {
+impl<'a, T: Real> Layer<'a, T> {
     /// Some columns, without the bias.
     pub(super) fn weight_of(&self, columns: &Range<usize>) -> Matrix<'a, T> {
         // A layer without rows has no numbers at all.
         let data = self.numbers.get(columns.start..).unwrap_or_default();
         Matrix::new(data, self.hidden, columns.len(), self.columns)
+    }
+
+    /// Some columns, `[columns, hidden]`.
+    pub(super) fn by_column(&self, columns: &Range<usize>) -> Matrix<'a, T> {
+        let data = self.by_column.get(columns.start * self.hidden..);
+        Matrix::new(
+            data.unwrap_or_default(),
+            columns.len(),
+            self.hidden,
+            self.hidden,
+        )
+    }
+
+    /// Writes some columns as `[columns, hidden]`.
+    pub(super) fn write_by_column(&self, columns: Range<usize>, to: &mut [T]) {
+        let (hidden, all) = (self.hidden, self.columns);
+        let tasks = to.chunks_mut((COLUMNS * hidden).max(1));
+        run_all(tasks.zip(columns.step_by(COLUMNS)).collect(), |task| {
+            let (to, first): (&mut [T], usize) = task;
+            // Sixteen columns at a time: whole cache lines are read and written.
+            let blocks = to.chunks_mut(LANES * hidden);
+            for (to, first) in blocks.zip((first..).step_by(LANES)) {
+                for h in 0..hidden {
+                    let from = &self.numbers[h * all + first..];
+                    for (to, from) in to.iter_mut().skip(h).step_by(hidden).zip(from) {
+                        *to = *from;
+                    }
+                }
+            }
+        });
     }
 
     /// `[columns]`
@@ -35,15 +72,17 @@ impl<'a, T> Layer<'a, T> {
     }
 }
 
-/// A copy of the last radial layer without its bias. Empty where the layer is read as it is.
+/// A copy of the last radial layer without its bias, by the order of each pair. Empty where the layer is
+/// read as it is.
 pub(crate) struct PackedWeight<T>(Vec<T>);
 
 impl<T: Real> PackedWeight<T> {
-    /// For pairs that sum rows first, `[path, c_in, hidden, c_out]`: (c_in, hidden) is one index.
+    /// For pairs that sum rows first `[path, c_in, hidden, c_out]`: (c_in, hidden) is one index; for those
+    /// by edge weights `[column, hidden]`.
     pub(super) fn forward(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
-        let mut packed = Self::zeros(convolution, program);
+        let mut packed = Self::by_column(convolution, program);
         let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
-        for (_, pair) in summed_pairs(program) {
+        for (_, pair) in pairs_in(program, Order::RowSums) {
             for (at, h, column) in channel_runs(pair, hidden) {
                 let from = &convolution.weight[h * all + column..][..pair.output.mul];
                 packed.0[at..at + from.len()].copy_from_slice(from);
@@ -52,22 +91,23 @@ impl<T: Real> PackedWeight<T> {
         packed
     }
 
-    /// For pairs that sum rows first, `[path, c_out, c_in, hidden]`; for a channel-wise convolution
-    /// `[num_weights, hidden]`.
+    /// For pairs that sum rows first `[path, c_out, c_in, hidden]`; for those by edge weights and for a
+    /// channel-wise convolution `[column, hidden]`.
     pub(super) fn backward(
         convolution: &Convolution<'_, T>,
         program: &Program<'_, T>,
         wanted: Wanted,
     ) -> Self {
         let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
-        let weight = |h: usize, column: usize| convolution.weight[h * all + column];
         if convolution.plan.weighting() == Weighting::ChannelWise {
             let columns = if wanted.hidden { all } else { 0 };
-            let columns = (0..columns).flat_map(|column| (0..hidden).map(move |h| (h, column)));
-            return Self(columns.map(|(h, column)| weight(h, column)).collect());
+            let mut packed = vec![T::ZERO; columns * hidden];
+            let layer = convolution.layer();
+            layer.write_by_column(0..columns, &mut packed);
+            return Self(packed);
         }
-        let mut packed = Self::zeros(convolution, program);
-        for (group, pair) in summed_pairs(program) {
+        let mut packed = Self::by_column(convolution, program);
+        for (group, pair) in pairs_in(program, Order::RowSums) {
             let (mul, channels) = (group.input.mul, pair.output.mul);
             for path in 0..group.paths.len() {
                 let columns = group.columns(pair, path);
@@ -77,7 +117,7 @@ impl<T: Real> PackedWeight<T> {
                         let column = columns.start + c_in * channels + c_out;
                         let to = &mut to[(c_out * mul + c_in) * hidden..][..hidden];
                         for (h, to) in to.iter_mut().enumerate() {
-                            *to = weight(h, column);
+                            *to = convolution.weight[h * all + column];
                         }
                     }
                 }
@@ -86,11 +126,29 @@ impl<T: Real> PackedWeight<T> {
         packed
     }
 
-    fn zeros(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
-        let end = summed_pairs(program)
+    /// With room for the pairs that sum rows first, and the pairs by edge weights as they are wanted.
+    fn by_column(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
+        let (layer, hidden) = (convolution.layer(), convolution.hidden_width);
+        let by_edge_weights = || pairs_in(program, Order::EdgeWeights);
+        let end = pairs_in(program, Order::RowSums)
+            .chain(by_edge_weights())
             .map(|(_, pair)| pair.weights.end)
             .max();
-        Self(vec![T::ZERO; end.unwrap_or(0) * convolution.hidden_width])
+        let mut packed = vec![T::ZERO; end.unwrap_or(0) * hidden];
+        for (_, pair) in by_edge_weights() {
+            let columns = pair.weights.clone();
+            let to = &mut packed[columns.start * hidden..columns.end * hidden];
+            layer.write_by_column(columns, to);
+        }
+        Self(packed)
+    }
+
+    /// The layer with its columns for pairs by edge weights.
+    pub(super) fn layer<'a>(&'a self, convolution: &Convolution<'a, T>) -> Layer<'a, T> {
+        Layer {
+            by_column: &self.0,
+            ..convolution.layer()
+        }
     }
 
     pub(super) fn as_slice(&self) -> &[T] {
@@ -144,7 +202,7 @@ impl<T: Real> WeightGradient<T> {
                 }
             }
         }
-        for (_, pair) in summed_pairs(program) {
+        for (_, pair) in pairs_in(program, Order::RowSums) {
             for (at, h, column) in channel_runs(pair, hidden) {
                 let from = &self.packed[at..at + pair.output.mul];
                 out[h * all + column..][..from.len()].copy_from_slice(from);
@@ -155,13 +213,14 @@ impl<T: Real> WeightGradient<T> {
     }
 }
 
-/// The pairs that sum rows first, with their groups.
-fn summed_pairs<'g, 'p, T>(
+/// The pairs of one order, with their groups.
+fn pairs_in<'g, 'p, T>(
     program: &'g Program<'p, T>,
+    order: Order,
 ) -> impl Iterator<Item = (&'g Group<'p, T>, &'p Pair)> {
     let groups = program.groups.iter();
     groups
-        .filter(|group| group.order == Order::RowSums)
+        .filter(move |group| group.order == order)
         .flat_map(|group| group.members.iter().map(move |pair| (group, *pair)))
 }
 

@@ -150,6 +150,7 @@ impl<'a, T: Real> Convolution<'a, T> {
             numbers: self.weight,
             hidden: self.hidden_width,
             columns: self.plan.num_weights(),
+            by_column: &[],
         }
     }
 

@@ -111,7 +111,7 @@ impl<T: Real> RadialWeights<T> {
         let hidden = Matrix::new(hidden, convolution.hidden_width, edges.len(), WIDTH);
         for (columns, buffer) in members(group, slab) {
             let radial = &mut self.formed[buffer];
-            let weight = layer.weight_of(&columns).transposed();
+            let weight = layer.by_column(&columns);
             match layer.bias() {
                 None => set_product(radial.as_flattened_mut(), WIDTH, weight, hidden),
                 Some(bias) => {

@@ -161,8 +161,9 @@ impl<T: Real> Worker<T> {
         for group in program.groups_in(Order::EdgeWeights) {
             let (x, y) = (&self.tile.x, &self.tile.y);
             let messages = &mut self.messages;
+            let weights = (convolution, packed.layer(convolution));
             self.edge_weights
-                .forward(convolution, group, tile, x, y, messages);
+                .forward(weights, group, tile, x, y, messages);
         }
         // A message is summed once it is complete: one order of additions for each row.
         let dim_out = convolution.dim_out();
@@ -216,8 +217,9 @@ impl<T: Real> Worker<T> {
                 .load(row_of_edge.iter().map(|&at| row(grad, at, dim_out)));
             let read = (&self.tile.x, &self.tile.y, &self.messages);
             for group in program.groups_in(Order::EdgeWeights) {
+                let weights = (convolution, packed.layer(convolution));
                 self.edge_weights
-                    .backward(convolution, group, tile, read, wanted, &mut gradients);
+                    .backward(weights, group, tile, read, wanted, &mut gradients);
             }
             if let Some((edge_frames, framing)) =
                 self.edge_frames.as_mut().zip(program.framing.as_ref())
