@@ -1,6 +1,7 @@
 //! `steerable check`: is a trained model equivariant?
 
 use std::error::Error;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -22,8 +23,8 @@ pub struct CheckArgs {
     /// A checkpoint, or the folder of a run.
     pub checkpoint: PathBuf,
     /// Random batches that are tried, each with a rotation of its own.
-    #[arg(long, default_value_t = 8)]
-    pub trials: usize,
+    #[arg(long, default_value = "8")]
+    pub trials: NonZero<usize>,
     /// Decides the batches.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -45,7 +46,7 @@ pub fn run(args: &CheckArgs) -> CommandResult {
         Checked {
             trained: &trained,
             outputs,
-            trials: args.trials,
+            trials: args.trials.get(),
             seed: args.seed,
         },
     )?;

@@ -152,6 +152,9 @@ impl Found {
 impl Evaluation {
     /// The errors as a table.
     pub fn to_table(&self) -> String {
+        if self.items == 0 {
+            return "no items to test\n".into();
+        }
         let rows: Vec<Vec<String>> = self
             .quantities
             .iter()

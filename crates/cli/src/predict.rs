@@ -1,22 +1,20 @@
 //! `steerable predict`: a trained model's answers for a file.
 
 use std::error::Error;
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use steerable_data::{
     AtomProperty, AtomValues, EnergyUnit, Loader, Property, Sample, Structure, Turns, Unit, Value,
-    extxyz, shapes,
+    extxyz,
 };
 use steerable_train::models::VectorTarget;
 use steerable_train::tasks::{Task, Values};
 
 use crate::CommandResult;
 use crate::config::FileUnit;
-use crate::dataset::{of_cloud, structures};
+use crate::dataset::{asked_clouds, structures};
 use crate::load::Trained;
 use crate::recipe::{ModelRecipe, WithTask};
 use crate::run_folder::write_whole;
@@ -27,7 +25,8 @@ use crate::table::grouped;
 pub struct PredictArgs {
     /// A checkpoint, or the folder of a run.
     pub checkpoint: PathBuf,
-    /// Structures (.xyz, .extxyz, .sdf, .mol, also .gz; rMD17's .npz), or clouds (.npz).
+    /// Structures (.xyz, .extxyz, .sdf, .mol, also .gz; rMD17's .npz), or clouds (.npz, .npy, .h5), a mesh (.off, .ply,
+    /// .obj) or a folder of meshes.
     pub file: PathBuf,
     /// Where the answers go: .extxyz, .json, or .csv (numbers and classes of wholes only).
     #[arg(long)]
@@ -46,14 +45,10 @@ pub fn run(args: &PredictArgs) -> CommandResult {
     let format = Format::of(&args.out)?;
     let trained = Trained::load(&args.checkpoint)?;
     let input = match &trained.recipe.model {
-        ModelRecipe::Shapes { points, .. } | ModelRecipe::PointNet { points, .. } => {
-            let clouds = shapes::read_clouds(&args.file)?.clouds;
-            let samples = clouds.iter().map(|cloud| of_cloud(cloud, *points));
-            Input {
-                samples: samples.collect::<Result<_, _>>()?,
-                structures: Vec::new(),
-            }
-        }
+        ModelRecipe::Shapes { clouds, .. } | ModelRecipe::PointNet { clouds, .. } => Input {
+            samples: asked_clouds(&args.file, *clouds)?,
+            structures: Vec::new(),
+        },
         _ => {
             let structures = structures(&args.file, EnergyUnit::from(FileUnit::Ev))?;
             Input {
@@ -271,9 +266,8 @@ fn write_extxyz(
     if structures.is_empty() && !answers.is_empty() {
         return Err("clouds are no structures of atoms: choose .csv or .json".into());
     }
-    let part = file.with_added_extension("part");
-    let mut writer = extxyz::Writer::new(BufWriter::new(File::create(&part)?));
-    for (structure, answers) in structures.iter_mut().zip(answers) {
+    let mut writer = extxyz::Writer::new(Vec::new());
+    for (index, (structure, answers)) in structures.iter_mut().zip(answers).enumerate() {
         for answer in answers {
             let unit = unit(&answer.unit);
             match &answer.value {
@@ -293,11 +287,11 @@ fn write_extxyz(
                 AnswerValue::Class { .. } => {}
             }
         }
-        writer.write(structure)?;
+        writer
+            .write(structure)
+            .map_err(|error| format!("{}: item {index}: {error}", file.display()))?;
     }
-    writer.finish()?;
-    std::fs::rename(&part, file)?;
-    Ok(())
+    Ok(write_whole(file, &writer.finish()?)?)
 }
 
 fn put(structure: &mut Structure, answer: &Answer, unit: Option<Unit>, values: Vec<f64>) {

@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 use steerable_data::Sample;
 use steerable_train::checkpoint::{Checkpoint, ModelDescription};
 use steerable_train::models::{
-    AtomInput, BondInput, NetworkConfig, PointNet, PointNetConfig, PotentialConfig, PropertyConfig,
-    Scaling, ShapeClassifier, ShapeClassifierConfig, VectorConfig, VectorTarget,
+    AtomInput, BondInput, ModelError, NetworkConfig, PointNet, PointNetConfig, PotentialConfig,
+    PropertyConfig, Scaling, ShapeClassifier, ShapeClassifierConfig, VectorConfig, VectorTarget,
 };
 use steerable_train::tasks::{
     Classification, DirectVectors, EnergyAndForcesTask, PropertyTask, Task,
 };
-use steerable_train::{Schedule, TrainingConfig};
+use steerable_train::{Schedule, TrainError, TrainingConfig};
 
 use crate::config::{
     ConfigError, DataConfig, GraphSection, HeadSection, LossSection, PoolingKind, RunConfig,
     TaskKind, VectorKind, keys, overlay, taken,
 };
-use crate::dataset::DataSet;
+use crate::dataset::{CloudInput, DataSet};
 
 /// A model with its task and its graphs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,8 +68,9 @@ pub enum ModelRecipe {
         config: ShapeClassifierConfig,
         /// The classes' names.
         classes: Vec<String>,
-        /// How many points of a cloud are taken; all if it is not given.
-        points: Option<usize>,
+        /// What is done to a cloud before.
+        #[serde(flatten)]
+        clouds: CloudInput,
     },
     /// The same by a network that is not equivariant.
     PointNet {
@@ -77,8 +78,9 @@ pub enum ModelRecipe {
         config: PointNetConfig,
         /// The classes' names.
         classes: Vec<String>,
-        /// How many points of a cloud are taken; all if it is not given.
-        points: Option<usize>,
+        /// What is done to a cloud before.
+        #[serde(flatten)]
+        clouds: CloudInput,
     },
 }
 
@@ -99,22 +101,12 @@ pub trait WithTask {
 
 impl Recipe {
     /// Of a configuration and its data, which decide scales and elements.
-    ///
-    /// # Errors
-    /// When a key or a value of `[model]` or `[training]` is not allowed.
-    pub fn new(config: &RunConfig, data: &DataSet) -> Result<Self, ConfigError> {
-        let mut section = config.model.clone();
-        let (network, head) = (NetworkConfig::default(), HeadSection::default());
-        let own = taken(&head, &mut section);
-        let file = config.file.as_path();
-        let head = overlay(file, "model", &head, &own, &[])?;
-        let network = overlay(file, "model", &network, &section, &keys(&head))?;
-        let (_, losses) = training(config)?;
-        Ok(Self {
+    pub fn new(config: &RunConfig, choices: &Choices, data: &DataSet) -> Self {
+        Self {
             graph: config.graph.clone(),
-            losses,
-            model: model(config, data, network, &head),
-        })
+            losses: choices.losses.clone(),
+            model: model(config, data, choices),
+        }
     }
 
     /// Of a checkpoint.
@@ -218,14 +210,7 @@ impl Recipe {
                 what.with(task, config.init(device)?)
             }
             ModelRecipe::Potential { config, unit } => {
-                let task = EnergyAndForcesTask {
-                    energy_unit: unit.clone(),
-                    energy_loss: self.losses.loss,
-                    energy_weight: self.losses.energy_weight,
-                    force_loss: self.losses.force_loss,
-                    force_weight: self.losses.force_weight,
-                    step: self.losses.force_step,
-                };
+                let task = potential_task(&self.losses, unit);
                 what.with(task, config.init(device)?)
             }
             ModelRecipe::Vectors { config, name, unit } => {
@@ -293,43 +278,103 @@ impl Recipe {
     }
 }
 
-/// The training and the costs of errors in `[training]`.
-///
-/// # Errors
-/// When a key or a value is not allowed.
-pub fn training(config: &RunConfig) -> Result<(TrainingConfig, LossSection), ConfigError> {
-    let mut section = config.training.clone();
-    let mut training = TrainingConfig::default();
-    let (schedule, losses) = (Schedule::default(), LossSection::default());
-    let of_schedule = taken(&schedule, &mut section);
-    let of_losses = taken(&losses, &mut section);
-    let file = config.file.as_path();
-    let schedule = overlay(file, "training", &schedule, &of_schedule, &[])?;
-    let losses = overlay(file, "training", &losses, &of_losses, &[])?;
-    let others = [keys(&schedule), keys(&losses)].concat();
-    training = overlay(file, "training", &training, &section, &others)?;
-    training.schedule = schedule;
-    Ok((training, losses))
+/// What `[model]` and `[training]` choose, over the defaults.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    /// The network.
+    pub network: NetworkConfig,
+    /// What of the model is not its network.
+    pub head: HeadSection,
+    /// The training.
+    pub training: TrainingConfig,
+    /// What errors cost.
+    pub losses: LossSection,
 }
 
-fn model(
-    config: &RunConfig,
-    data: &DataSet,
-    network: NetworkConfig,
-    head: &HeadSection,
-) -> ModelRecipe {
+impl Choices {
+    /// Of a configuration.
+    ///
+    /// # Errors
+    /// When a key or a value is not allowed.
+    pub fn of(config: &RunConfig) -> Result<Self, ConfigError> {
+        let file = config.file.as_path();
+        let mut section = config.model.clone();
+        let head = HeadSection::default();
+        let of_head = taken(&head, &mut section);
+        let head = overlay(file, "model", &head, &of_head, &[])?;
+        let network = overlay(
+            file,
+            "model",
+            &NetworkConfig::default(),
+            &section,
+            &keys(&head),
+        )?;
+
+        let mut section = config.training.clone();
+        let (schedule, losses) = (Schedule::default(), LossSection::default());
+        let of_schedule = taken(&schedule, &mut section);
+        let of_losses = taken(&losses, &mut section);
+        let schedule = overlay(file, "training", &schedule, &of_schedule, &[])?;
+        let losses = overlay(file, "training", &losses, &of_losses, &[])?;
+        let others = [keys(&schedule), keys(&losses)].concat();
+        let mut training = overlay(
+            file,
+            "training",
+            &TrainingConfig::default(),
+            &section,
+            &others,
+        )?;
+        training.schedule = schedule;
+        if let Err(TrainError::Value {
+            key,
+            value,
+            allowed,
+        }) = training.check()
+        {
+            return Err(config.refuse(&format!("training.{key}"), &value, allowed));
+        }
+        if let Err(ModelError::Value {
+            key,
+            value,
+            allowed,
+        }) = potential_task(&losses, "").check()
+        {
+            let key = if key == "step" { "force_step" } else { key };
+            return Err(config.refuse(&format!("training.{key}"), &value, allowed));
+        }
+        Ok(Self {
+            network,
+            head,
+            training,
+            losses,
+        })
+    }
+}
+
+fn potential_task(losses: &LossSection, unit: &str) -> EnergyAndForcesTask {
+    EnergyAndForcesTask {
+        energy_unit: unit.to_owned(),
+        energy_loss: losses.loss,
+        energy_weight: losses.energy_weight,
+        force_loss: losses.force_loss,
+        force_weight: losses.force_weight,
+        step: losses.force_step,
+    }
+}
+
+fn model(config: &RunConfig, data: &DataSet, choices: &Choices) -> ModelRecipe {
+    let (network, head) = (choices.network.clone(), &choices.head);
     let bonds = match head.bonds {
         true => BondInput::Kinds,
         false => BondInput::None,
     };
-    let all = data.train.iter().chain(&data.validation).chain(&data.test);
-    let input = AtomInput::of_species(all.flat_map(|sample| sample.species.clone()), bonds);
+    let input = AtomInput::of_species(data.elements.iter().copied(), bonds);
     let width = head.width;
     let (name, unit) = data.targets[0].clone();
-    let (vectors, points) = match &config.data {
-        DataConfig::Structures(data) => (data.vectors, None),
-        DataConfig::Shapes(data) => (None, data.points),
-        DataConfig::Qm9(_) => (None, None),
+    let (vectors, clouds) = match &config.data {
+        DataConfig::Structures(data) => (data.vectors, CloudInput::default()),
+        DataConfig::Shapes(data) => (None, CloudInput::of(data)),
+        DataConfig::Qm9(_) => (None, CloudInput::default()),
     };
     match config.task {
         TaskKind::Qm9 => ModelRecipe::Property {
@@ -377,7 +422,7 @@ fn model(
                 classes: data.classes.len(),
             },
             classes: data.classes.clone(),
-            points,
+            clouds,
         },
         TaskKind::Shapes => ModelRecipe::Shapes {
             config: ShapeClassifierConfig {
@@ -386,7 +431,7 @@ fn model(
                 classes: data.classes.len(),
             },
             classes: data.classes.clone(),
-            points,
+            clouds,
         },
     }
 }

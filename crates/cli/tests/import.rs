@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use safetensors::tensor::TensorView;
 use serde_json::Value;
 use steerable::harmonics::Wigner3j;
 use steerable::harmonics::plan::ConvolutionPlan;
 use steerable::irreps::Irreps;
-use steerable_cli::import::{Product, linear_matrices, tensor_product_columns};
+use steerable_cli::import::{Files, Product, Source, linear_matrices, tensor_product_columns};
 use steerable_train::checkpoint::{Checkpoint, Group};
 
 fn golden(name: &str) -> PathBuf {
@@ -296,4 +297,129 @@ fn nvidia_weights_become_a_checkpoint_and_another_fuse_level_is_refused() {
         "{told}"
     );
     fs::remove_file(out).ok();
+}
+
+/// The tensors of the fixture in the order in which they were put into it, with their shapes.
+fn nvidia_names() -> Vec<(String, Vec<usize>)> {
+    let mut tensors = Vec::new();
+    let mut put = |key: &str, shape: &[usize]| tensors.push((key.to_owned(), shape.to_vec()));
+    let net = |put: &mut dyn FnMut(&str, &[usize]), at: &str, rows: usize| {
+        for (name, shape) in [
+            ("0.weight", &[32, 1][..]),
+            ("0.bias", &[32]),
+            ("1.weight", &[32]),
+            ("1.bias", &[32]),
+            ("3.weight", &[32, 32]),
+            ("3.bias", &[32]),
+            ("4.weight", &[32]),
+            ("4.bias", &[32]),
+            ("6.weight", &[rows, 32]),
+        ] {
+            put(&format!("graph_modules.{at}.radial_func.net.{name}"), shape);
+        }
+    };
+    net(&mut put, "0.to_key_value.conv.0,0", 8);
+    net(&mut put, "0.to_key_value.conv.0,1", 4);
+    put("graph_modules.0.to_query.weights.0", &[2, 2]);
+    put("graph_modules.0.project.weights.0", &[2, 4]);
+    put("graph_modules.0.project.weights.1", &[2, 2]);
+    put("graph_modules.1.group_norm.weight", &[4]);
+    put("graph_modules.1.group_norm.bias", &[4]);
+    net(&mut put, "2.conv_out.0", 12);
+    put("graph_modules.2.to_kernel_self.0", &[3, 2]);
+    tensors
+}
+
+/// The same numbers as `torch.save` wrote and as safetensors give the same checkpoint, to the bit; each tensor holds
+/// what was put into it, in the order of its rows also where PyTorch stored it by columns.
+#[test]
+fn a_state_dict_of_torch_save_is_read_as_its_safetensors_are() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    let pth = golden("../fixtures/weights/nvidia_names.pth");
+    let mut source = Source::open(&Files {
+        file: pth.clone(),
+        out: PathBuf::new(),
+        key: Some("state_dict".into()),
+    });
+    let tensors = nvidia_names();
+    assert_eq!(source.names().unwrap().len(), tensors.len());
+    let mut bytes = Vec::new();
+    for (n, (key, shape)) in tensors.iter().enumerate() {
+        let expected: Vec<f64> = (0..shape.iter().product())
+            .map(|i: usize| (((1009 * n + i) % 2048) as f64 - 1024.0) / 4096.0)
+            .collect();
+        assert_eq!(
+            source.tensor(key).unwrap(),
+            (shape.clone(), expected.clone()),
+            "{key}"
+        );
+        bytes.push(
+            expected
+                .iter()
+                .flat_map(|&x| (x as f32).to_le_bytes())
+                .collect::<Vec<u8>>(),
+        );
+    }
+    let views = tensors.iter().zip(&bytes).map(|((key, shape), bytes)| {
+        let view = TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes);
+        (key, view.unwrap())
+    });
+    fs::write(
+        file("same.safetensors"),
+        safetensors::serialize(views, None).unwrap(),
+    )
+    .unwrap();
+
+    let import = |from: &str, out: &str, more: &[&str]| {
+        let sizes = "--irreps-in 2x0 --irreps-hidden 2x0+2x1 --irreps-out 3x0 --edge-scalars 0 --layers 1 --heads 1 \
+                     --channels-div 1";
+        let mut arguments = vec!["import", "nvidia", from, "--out", out];
+        arguments.extend(sizes.split_ascii_whitespace());
+        arguments.extend(more);
+        let Output { status, stderr, .. } = steerable(&arguments);
+        match status.success() {
+            true => Ok(Checkpoint::load(Path::new(out)).unwrap()),
+            false => Err(String::from_utf8(stderr).unwrap()),
+        }
+    };
+    let (pth, out) = (pth.to_str().unwrap(), file("out.safetensors"));
+    let as_told = ["--key", "state_dict", "--pooling", "none"];
+    let ours = import(pth, &out, &as_told).unwrap();
+    let same = import(&file("same.safetensors"), &out, &["--pooling", "none"]).unwrap();
+    let numbers = |checkpoint: &Checkpoint| -> Vec<(String, Vec<u8>)> {
+        let tensors = checkpoint.group(Group::Model);
+        tensors
+            .map(|(name, data)| (name.to_owned(), data.as_bytes().to_vec()))
+            .collect()
+    };
+    assert_eq!(numbers(&ours), numbers(&same));
+
+    let told = import(pth, &out, &[]).unwrap_err();
+    assert!(
+        told.contains("its keys go with --key state_dict --pooling none"),
+        "{told}"
+    );
+    let whole = fs::read(pth).unwrap();
+    fs::write(file("cut.pth"), &whole[..whole.len() / 2]).unwrap();
+    let told = import(&file("cut.pth"), &out, &as_told).unwrap_err();
+    assert!(
+        told.contains("cut.pth cannot be read as a state dict"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_state_dict_of_fuchs_code_is_refused_with_the_reason() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("fuchs.safetensors");
+    let bytes = [0_u8; 4];
+    let view = TensorView::new(safetensors::Dtype::F32, vec![1], &bytes).unwrap();
+    let key = "Gblock.0.GMAB.v.kernel_unary.(0,1).rp.net.0.weight";
+    fs::write(&file, safetensors::serialize([(key, view)], None).unwrap()).unwrap();
+    let file = file.to_str().unwrap();
+    let done = steerable(&["import", "nvidia", file, "--out", "/nowhere/x.safetensors"]);
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(!done.status.success());
+    assert!(told.contains("Fuchs") && told.contains("signs"), "{told}");
 }

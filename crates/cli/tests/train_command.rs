@@ -102,11 +102,54 @@ ema_decay = 0.9
 checkpoint_minutes = 1e-4
 "#;
 
-fn configured(scratch: &TempDir, epochs: usize) -> PathBuf {
-    fs::write(scratch.path().join("water.extxyz"), springs()).expect("the data are written");
-    let file = scratch.path().join("water.toml");
-    fs::write(&file, CONFIG.replace("EPOCHS", &epochs.to_string())).expect("it is written");
-    file
+/// A folder of a test with the data and their configuration.
+struct Scratch {
+    folder: TempDir,
+    config: PathBuf,
+}
+
+impl Scratch {
+    fn new(epochs: usize) -> Self {
+        let folder = tempdir().expect("a temporary folder");
+        write(&folder.path().join("water.extxyz"), springs());
+        let config = folder.path().join("water.toml");
+        write(&config, CONFIG.replace("EPOCHS", &epochs.to_string()));
+        Self { folder, config }
+    }
+
+    /// A path in the folder.
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The arguments that train into a folder on one thread, and more.
+    fn train<'a>(&'a self, run: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+        let mut arguments = vec![
+            "train",
+            path(&self.config),
+            "--threads",
+            "1",
+            "--out",
+            path(run),
+        ];
+        arguments.extend(more);
+        arguments
+    }
+
+    /// A run that went through without a stop.
+    fn trained(&self, name: &str) -> PathBuf {
+        let run = self.path(name);
+        succeeds(&self.train(&run, &[]));
+        run
+    }
+}
+
+fn write(file: &Path, text: impl AsRef<[u8]>) {
+    fs::write(file, text).expect("it is written");
+}
+
+fn text_of(file: &Path) -> String {
+    fs::read_to_string(file).expect("it is read")
 }
 
 /// All tensors of the last checkpoint of a run, and of its best model, by name.
@@ -133,22 +176,6 @@ fn bits(run: &Path) -> BTreeMap<String, Vec<u8>> {
     bits
 }
 
-fn start(config: &Path, run: &Path) -> Child {
-    command(&[
-        "train",
-        path(config),
-        "--threads",
-        "1",
-        "--resume",
-        "--out",
-        path(run),
-    ])
-    .stdout(Stdio::null())
-    .stderr(Stdio::null())
-    .spawn()
-    .expect("the program runs")
-}
-
 /// Epochs that a run has logged.
 fn logged(run: &Path) -> usize {
     fs::read_to_string(run.join("log.jsonl")).map_or(0, |log| log.lines().count())
@@ -173,21 +200,12 @@ fn ends_before(child: &mut Child, run: &Path, epochs: usize, then: Duration) -> 
 
 #[test]
 fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_through() {
-    let scratch = tempdir().expect("a temporary folder");
-    let config = configured(&scratch, 40);
-    let through = scratch.path().join("through");
-    succeeds(&[
-        "train",
-        path(&config),
-        "--threads",
-        "1",
-        "--out",
-        path(&through),
-    ]);
+    let scratch = Scratch::new(40);
+    let through = scratch.trained("through");
 
     // Each sitting is killed some epochs on, and some milliseconds after: while it reads data, steps, writes or
     // renames.
-    let killed = scratch.path().join("killed");
+    let killed = scratch.path("killed");
     let mut state = 0x9e37_79b9_u64 ^ u64::from(std::process::id());
     let mut random = |below: u64| {
         state = state
@@ -198,7 +216,11 @@ fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_throug
     let mut kills = 0;
     for _ in 0..200 {
         let before = logged(&killed);
-        let mut child = start(&config, &killed);
+        let mut child = command(&scratch.train(&killed, &["--resume"]))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program runs");
         let epochs = before + random(7) as usize;
         let then = Duration::from_micros(random(60_000));
         if ends_before(&mut child, &killed, epochs, then) {
@@ -209,15 +231,7 @@ fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_throug
         kills += 1;
     }
     assert!(kills >= 3, "killed only {kills} times");
-    succeeds(&[
-        "train",
-        path(&config),
-        "--threads",
-        "1",
-        "--resume",
-        "--out",
-        path(&killed),
-    ]);
+    succeeds(&scratch.train(&killed, &["--resume"]));
     let (expected, found) = (bits(&through), bits(&killed));
     assert_eq!(
         expected.keys().collect::<Vec<_>>(),
@@ -230,7 +244,7 @@ fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_throug
         );
     }
     // The log tells no epoch twice. One that was saved when the kill came before its line is not told.
-    let log = fs::read_to_string(killed.join("log.jsonl")).expect("a log");
+    let log = text_of(&killed.join("log.jsonl"));
     let epochs: Vec<u64> = log
         .lines()
         .map(|line| {
@@ -249,31 +263,15 @@ fn a_training_killed_at_random_moments_ends_with_the_bits_of_one_that_ran_throug
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_and_the_resumed_training_ends_with_the_same_bits() {
-    let scratch = tempdir().expect("a temporary folder");
-    let config = configured(&scratch, 40);
-    let through = scratch.path().join("through");
-    succeeds(&[
-        "train",
-        path(&config),
-        "--threads",
-        "1",
-        "--out",
-        path(&through),
-    ]);
+    let scratch = Scratch::new(40);
+    let through = scratch.trained("through");
 
-    let stopped = scratch.path().join("stopped");
-    let child = command(&[
-        "train",
-        path(&config),
-        "--threads",
-        "1",
-        "--out",
-        path(&stopped),
-    ])
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .expect("the program runs");
+    let stopped = scratch.path("stopped");
+    let child = command(&scratch.train(&stopped, &["--minutes", "30"]))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
     let begun = Instant::now();
     while !stopped.join("log.jsonl").exists() && begun.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(2));
@@ -286,32 +284,27 @@ fn ctrl_c_saves_and_the_resumed_training_ends_with_the_same_bits() {
     let output = child.wait_with_output().expect("it ends");
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}");
-    assert!(told.contains("stopped and saved"), "{told}");
+    let hint = format!("--resume --out {} --minutes 30 --threads 1", path(&stopped));
+    assert!(
+        told.contains("stopped and saved") && told.contains(&hint),
+        "{told}"
+    );
     assert!(!stopped.join("model.safetensors").exists());
 
     // Without --resume nothing is overwritten.
-    let error = fails(&["train", path(&config), "--out", path(&stopped)]);
+    let error = fails(&scratch.train(&stopped, &[]));
     assert!(error.contains("--resume"), "{error}");
-    succeeds(&[
-        "train",
-        path(&config),
-        "--threads",
-        "1",
-        "--resume",
-        "--out",
-        path(&stopped),
-    ]);
+    succeeds(&scratch.train(&stopped, &["--resume"]));
     assert!(bits(&through) == bits(&stopped));
 }
 
 #[test]
 fn a_trained_model_is_evaluated_checked_asked_and_exported() {
-    let scratch = tempdir().expect("a temporary folder");
-    let config = configured(&scratch, 10);
-    let run = scratch.path().join("run");
-    let told = succeeds(&["train", path(&config), "--out", path(&run)]);
+    let scratch = Scratch::new(10);
+    let run = scratch.path("run");
+    let told = succeeds(&scratch.train(&run, &[]));
     assert!(told.contains("forces") && told.contains("energy"), "{told}");
-    let html = fs::read_to_string(run.join("report.html")).expect("a report");
+    let html = text_of(&run.join("report.html"));
     assert!(html.contains("<svg") && !html.contains("src="));
 
     let told = succeeds(&["evaluate", path(&run)]);
@@ -330,20 +323,16 @@ fn a_trained_model_is_evaluated_checked_asked_and_exported() {
         "{told}"
     );
 
-    let (data, out) = (
-        scratch.path().join("water.extxyz"),
-        scratch.path().join("out.extxyz"),
-    );
+    let (data, out) = (scratch.path("water.extxyz"), scratch.path("out.extxyz"));
     succeeds(&["predict", path(&run), path(&data), "--out", path(&out)]);
     let told = succeeds(&["data", "inspect", path(&out)]);
     assert!(
         told.contains("24 structures") && told.contains("forces"),
         "{told}"
     );
-    let json = scratch.path().join("out.json");
+    let json = scratch.path("out.json");
     succeeds(&["predict", path(&run), path(&data), "--out", path(&json)]);
-    let answers: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(&json).expect("answers")).expect("JSON");
+    let answers: serde_json::Value = serde_json::from_str(&text_of(&json)).expect("JSON");
     let forces: Vec<[f64; 3]> =
         serde_json::from_value(answers[3]["forces"]["value"].clone()).expect("vectors");
     // Internal forces: none on the whole, and none that turns it. In meV/A, of tens to hundreds.
@@ -356,14 +345,11 @@ fn a_trained_model_is_evaluated_checked_asked_and_exported() {
         let net: f64 = forces.iter().map(|force| force[axis]).sum();
         assert!(net.abs() < 1e-4 * size, "{net} of {size}");
     }
-    let csv = scratch.path().join("out.csv");
+    let csv = scratch.path("out.csv");
     succeeds(&["predict", path(&run), path(&data), "--out", path(&csv)]);
-    assert_eq!(
-        fs::read_to_string(&csv).expect("a table").lines().count(),
-        25
-    );
+    assert_eq!(text_of(&csv).lines().count(), 25);
 
-    let exported = scratch.path().join("exported.safetensors");
+    let exported = scratch.path("exported.safetensors");
     let model = run.join("model.safetensors");
     succeeds(&[
         "export",
@@ -389,28 +375,25 @@ fn a_trained_model_is_evaluated_checked_asked_and_exported() {
 
 #[test]
 fn other_targets_and_other_models_are_refused_and_the_run_stays_as_it_was() {
-    let scratch = tempdir().expect("a temporary folder");
-    let config = configured(&scratch, 1);
-    let run = scratch.path().join("run");
-    succeeds(&["train", path(&config), "--out", path(&run)]);
-    let text = fs::read_to_string(&config).expect("it is read");
+    let scratch = Scratch::new(1);
+    let run = scratch.trained("run");
+    let text = text_of(&scratch.config);
 
-    let forces = scratch.path().join("forces.toml");
+    let forces = scratch.path("forces.toml");
     let direct = text
         .replace("\"potential\"", "\"vectors\"")
         .replace("[data]", "[data]\nvectors = \"forces\"");
-    fs::write(&forces, direct).expect("it is written");
+    write(&forces, direct);
     let told = fails(&["evaluate", path(&run), "--config", path(&forces)]);
     let expected = "foretells energy meV, forces meV/A, the data hold forces meV/A";
     assert!(told.contains(expected), "{told}");
 
-    let kept = fs::read_to_string(run.join("config.toml")).expect("the run's own");
+    let kept = text_of(&run.join("config.toml"));
     let wider = text.replace("4x0e + 2x1o", "6x0e + 2x1o");
-    fs::write(&config, wider).expect("it is written");
-    let told = fails(&["train", path(&config), "--resume", "--out", path(&run)]);
+    write(&scratch.config, wider);
+    let told = fails(&scratch.train(&run, &["--resume"]));
     assert!(told.contains("hidden was"), "{told}");
-    let now = fs::read_to_string(run.join("config.toml")).expect("it is still there");
-    assert_eq!(now, kept);
+    assert_eq!(text_of(&run.join("config.toml")), kept);
 }
 
 /// Reads a trained model with the package `safetensors` of Python, where both are there.
@@ -435,10 +418,8 @@ print(header['model']['kind'], len(names), total, header['parameters'], repr(flo
         eprintln!("SKIPPED: there is no python3 with the packages safetensors and numpy");
         return;
     }
-    let scratch = tempdir().expect("a temporary folder");
-    let config = configured(&scratch, 1);
-    let run = scratch.path().join("run");
-    succeeds(&["train", path(&config), "--out", path(&run)]);
+    let scratch = Scratch::new(1);
+    let run = scratch.trained("run");
     let model = run.join("model.safetensors");
     let output = Command::new("python3")
         .args(["-c", SCRIPT, path(&model)])
@@ -463,9 +444,8 @@ print(header['model']['kind'], len(names), total, header['parameters'], repr(flo
 
 #[test]
 fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
-    let scratch = tempdir().expect("a temporary folder");
-    let config = configured(&scratch, 1);
-    let text = fs::read_to_string(&config).expect("it is read");
+    let scratch = Scratch::new(1);
+    let text = text_of(&scratch.config);
     let cases = [
         (
             "layers = 1",
@@ -492,6 +472,30 @@ fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
             "did you mean learning_rate?",
         ),
         ("train = 16", "train = 160", "water.extxyz", "24 items"),
+        (
+            "learning_rate = 5e-3",
+            "learning_rate = nan",
+            "training.learning_rate = nan",
+            "finite",
+        ),
+        (
+            "learning_rate = 5e-3",
+            "learning_rate = -1.0",
+            "water.toml: training.learning_rate = -1",
+            "positive",
+        ),
+        (
+            "epochs = 1",
+            "epochs = 1\nforce_step = 0.0",
+            "water.toml: training.force_step = 0",
+            "positive",
+        ),
+        (
+            "validation = 4",
+            "validation = 4\nelements = [\"O\"]",
+            "holds H, which data.elements",
+            "item",
+        ),
         ("water.extxyz", "wine.extxyz", "wine.extxyz", "No such file"),
         (
             "hidden = \"4x0e + 2x1o\"",
@@ -501,9 +505,9 @@ fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
         ),
     ];
     for (from, to, first, second) in cases {
-        fs::write(&config, text.replace(from, to)).expect("it is written");
-        let run = scratch.path().join("run");
-        let error = fails(&["train", path(&config), "--out", path(&run)]);
+        write(&scratch.config, text.replace(from, to));
+        let run = scratch.path("run");
+        let error = fails(&scratch.train(&run, &[]));
         assert!(
             error.contains(first) && error.contains(second),
             "{to}: {error}"

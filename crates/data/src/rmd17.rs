@@ -5,9 +5,11 @@
 //! another where they are asked for ([`Structure::energy`], [`Structure::forces`]).
 //!
 //! The five splits into 1000 frames to train and 1000 to test are lists of indices
-//! (`index_train_01.csv`, [`read_split`]), taken here to count from 0, as SchNetPack does; copies of the data exist
-//! where the split is made already and the file's name tells (`rmd17_ethanol_train_01.npz`). Archives of the older
-//! MD17 name the same arrays `z`, `R`, `E` `[F]` or `[F, 1]`, and `F`; they are read too.
+//! (`index_train_01.csv`, [`read_split`]). Neither the paper nor the lists say whether they count from 0 or from 1. They
+//! are taken to count from 0, as SchNetPack and other Python codes take them; a list counted from 1 would give each
+//! frame's successor, a split of the same kind. Where the published one matters, take the author's archives where it is
+//! made already and the file's name tells (`rmd17_ethanol_train_01.npz`): no index is read there. Archives of the
+//! older MD17 name the same arrays `z`, `R`, `E` `[F]` or `[F, 1]`, and `F`; they are read too.
 //!
 //! # Source
 //! A. S. Christensen, O. A. von Lilienfeld, "On the role of gradients for machine learning of molecular
@@ -152,7 +154,8 @@ impl Trajectory {
     }
 }
 
-/// The indices of a published split, from 0, one to a line, each below `frames` and none twice.
+/// The indices of a published split, taken to count from 0 (see the module), one to a line, each below `frames` and
+/// none twice. So a list counted from 1 that holds the last frame is refused.
 ///
 /// # Errors
 /// [`ReadError`] with the line otherwise.

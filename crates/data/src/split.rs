@@ -50,7 +50,10 @@ pub struct Split {
 
 /// More items are asked for than there are.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("{sizes:?} together are more than the {items} items that there are")]
+#[error(
+    "{} to train on, {} to validate and {} to test are more than the {items} items that there are",
+    sizes.train, sizes.validation, sizes.test
+)]
 pub struct SplitError {
     /// What was asked for.
     pub sizes: SplitSizes,
@@ -131,7 +134,11 @@ mod tests {
 
     #[test]
     fn too_few_items_are_refused() {
-        assert!(Split::by_seed(9, SIZES, 0).is_err());
+        let error = Split::by_seed(9, SIZES, 0).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "5 to train on, 3 to validate and 2 to test are more than the 9 items that there are"
+        );
         let sizes = SplitSizes {
             train: usize::MAX,
             ..SIZES

@@ -7,11 +7,11 @@ use burn_dataset::Dataset;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use steerable_data::npy::{Array, Elements, write_archive};
-use steerable_data::shapes::{self, Mesh, ModelFolder};
+use steerable_data::shapes::{self, Mesh, MeshFormat, ModelFolder};
 use steerable_data::{EdgeRule, LoaderConfig, ReadError, Turns};
 
 fn off(text: &[u8]) -> Result<Mesh, ReadError> {
-    shapes::read_off_source(Cursor::new(text.to_vec()), "mesh.off")
+    MeshFormat::Off.read_source(Cursor::new(text.to_vec()), "mesh.off")
 }
 
 const PYRAMID: &str = "OFF\n# a pyramid\n5 5 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n0.5 0.5 1e0\n\n\
@@ -70,15 +70,15 @@ fn faults_are_told_with_their_line() {
 type Reader = fn(Vec<u8>) -> Result<Mesh, ReadError>;
 
 fn ply(bytes: Vec<u8>) -> Result<Mesh, ReadError> {
-    shapes::read_ply_source(Cursor::new(bytes), "mesh.ply")
+    MeshFormat::Ply.read_source(Cursor::new(bytes), "mesh.ply")
 }
 
 fn obj(bytes: Vec<u8>) -> Result<Mesh, ReadError> {
-    shapes::read_obj_source(Cursor::new(bytes), "mesh.obj")
+    MeshFormat::Obj.read_source(Cursor::new(bytes), "mesh.obj")
 }
 
 fn points(bytes: Vec<u8>) -> Result<Mesh, ReadError> {
-    shapes::read_points_source(Cursor::new(bytes), "cloud.xyz")
+    MeshFormat::Points.read_source(Cursor::new(bytes), "cloud.xyz")
 }
 
 const PLY: &str = "ply\nformat ascii 1.0\ncomment a square\nelement vertex 4\nproperty float x\n\

@@ -25,11 +25,14 @@
 //! ```
 
 mod error;
+mod files;
 mod overlay;
+mod paths;
 mod read;
 mod sections;
 
 pub use error::ConfigError;
+pub use files::Files;
 pub use overlay::{keys, overlay, taken};
 pub use read::RunConfig;
 pub use sections::{

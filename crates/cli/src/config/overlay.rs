@@ -51,6 +51,9 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
             }
             return Err(refused(allowed));
         }
+        if value.as_float().is_some_and(|number| !number.is_finite()) {
+            return Err(refused("expected a finite number".into()));
+        }
         let value = json(value);
         let mut alone = base.clone();
         alone[key] = value.clone();
@@ -160,6 +163,8 @@ mod tests {
                 && error.ends_with("did you mean bonds?"),
             "{error}"
         );
+        let error = read("rate = nan").unwrap_err();
+        assert_eq!(error, "x.toml: model.rate = nan: expected a finite number");
         let error = read("layers = -1").unwrap_err();
         assert!(error.contains("model.layers = -1"), "{error}");
     }

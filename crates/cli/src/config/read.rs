@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::Table;
 
 use super::error::{ConfigError, told};
+use super::paths::with_paths;
 use super::sections::{
     DataConfig, GraphSection, OutputSection, Qm9Data, ShapeData, StructureData, TaskKind,
 };
@@ -183,19 +184,9 @@ impl RunConfig {
 
     /// The text with the paths of the data as they were found, so that a copy of it elsewhere means the same.
     pub fn text_with_paths(&self) -> String {
-        let files = match &self.data {
-            DataConfig::Qm9(data) => vec![&data.file],
-            DataConfig::Structures(data) => {
-                [&data.file].into_iter().chain(&data.test_file).collect()
-            }
-            DataConfig::Shapes(data) => vec![&data.file],
-        };
-        files.into_iter().fold(self.text.clone(), |text, file| {
-            let given = format!("\"{}\"", file.display());
-            match self.path(file).canonicalize() {
-                Ok(found) => text.replace(&given, &format!("{:?}", found.display().to_string())),
-                Err(_) => text,
-            }
+        with_paths(&self.text, |path| {
+            let found = self.path(path).canonicalize().ok()?;
+            Some(found.display().to_string())
         })
     }
 

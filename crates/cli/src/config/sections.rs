@@ -11,6 +11,8 @@ use steerable_data::{BatchBudget, EdgeRule, EnergyUnit, LoaderConfig, Turns};
 use steerable_train::Loss;
 use steerable_train::tasks::ForceStep;
 
+use super::Files;
+
 /// What is learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,6 +56,9 @@ pub struct Qm9Data {
     /// Decides which.
     #[serde(default = "one")]
     pub split_seed: u64,
+    /// The elements that the model knows; those of the items to train on if it is not given.
+    #[serde(default)]
+    pub elements: Option<Vec<String>>,
 }
 
 /// `[data]` of potentials and of vectors: rMD17 archives (.npz) or extended XYZ.
@@ -81,21 +86,45 @@ pub struct StructureData {
     /// Which vectors; for the task `vectors`.
     #[serde(default)]
     pub vectors: Option<VectorKind>,
+    /// The elements that the model knows; those of the items to train on if it is not given.
+    #[serde(default)]
+    pub elements: Option<Vec<String>>,
 }
 
-/// `[data]` of shapes.
+/// `[data]` of shapes: labelled clouds or meshes.
+///
+/// An archive (.npz with `points`, `label`, `split` and `classes`) and a folder of ModelNet (`CLASS/train/NAME.off`,
+/// `CLASS/test/NAME.off`, or files of other meshes) tell parts and classes themselves. HDF5 files (`data`, `label`)
+/// and arrays (.npy, with `labels`) do not: those of `file` are trained on, those of `test_file` are tested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShapeData {
-    /// An archive of labelled clouds, .npz with `points`, `label`, `split` and `classes`.
-    pub file: PathBuf,
-    /// Points of each cloud, the farthest from each other; all if it is not given.
+    /// An archive, a folder, or one or several files of HDF5 or .npy.
+    pub file: Files,
+    /// Files of HDF5 or .npy that are tested.
+    #[serde(default)]
+    pub test_file: Files,
+    /// Of .npy: the labels, one file for each of `file`.
+    #[serde(default)]
+    pub labels: Files,
+    /// Of .npy: the labels, one file for each of `test_file`.
+    #[serde(default)]
+    pub test_labels: Files,
+    /// Of HDF5 and .npy: the names of the classes, by label; numbers if it is not given.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Points of each cloud, the farthest from each other, all if it is not given; of meshes drawn on their surface,
+    /// 1024 if it is not given.
     #[serde(default)]
     pub points: Option<usize>,
+    /// Whether the mean of each cloud is moved to the origin and its farthest point to the distance 1. Clouds of
+    /// meshes always are.
+    #[serde(default)]
+    pub normalize: bool,
     /// Of the clouds to train on the part to choose the best epoch by.
     #[serde(default = "a_tenth")]
     pub validation: f64,
-    /// Decides which.
+    /// Decides which, and which points of meshes.
     #[serde(default = "one")]
     pub split_seed: u64,
 }

@@ -30,6 +30,9 @@ pub struct FetchArgs {
 /// The package of QM9.
 const PACKAGE: &str = "qm9pack";
 
+/// The release whose sum is known, as pip names it.
+const RELEASE: &str = "qm9pack==1.0.3";
+
 /// Downloads the package by pip, checks its sum and caches the molecules; says how where there is no pip.
 ///
 /// # Errors
@@ -99,12 +102,12 @@ fn download(folder: &Path) -> CommandResult {
         if !works {
             continue;
         }
-        println!("{} download {PACKAGE} (104 MB)", program.join(" "));
+        println!("{} download {RELEASE} (104 MB)", program.join(" "));
         let status = Command::new(program[0])
             .args(&program[1..])
             .args(arguments)
             .arg(folder)
-            .arg(PACKAGE)
+            .arg(RELEASE)
             .status()?;
         return match status.success() {
             true => Ok(()),
@@ -112,7 +115,7 @@ fn download(folder: &Path) -> CommandResult {
         };
     }
     Err(format!(
-        "there is no pip here. Where there is one, run\n    pip download --no-deps --dest {} {PACKAGE}\n\
+        "there is no pip here. Where there is one, run\n    pip download --no-deps --dest {} {RELEASE}\n\
          and run this again: it goes on from the file",
         folder.display()
     )

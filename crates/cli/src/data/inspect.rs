@@ -17,8 +17,8 @@ use crate::table::{grouped, table};
 /// Arguments of `steerable data inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A file: .xyz, .extxyz, .sdf, .mol (also .gz), .npz, .npy, .off, .pdb, .cif (also .gz), a wheel of
-    /// qm9pack, .safetensors.
+    /// A file: .xyz, .extxyz, .sdf, .mol (also .gz), .npz, .npy, .off, .ply, .obj, .txt, .pts, .pdb, .cif
+    /// (also .gz), a wheel of qm9pack, .safetensors.
     pub file: PathBuf,
 }
 
@@ -43,20 +43,13 @@ pub fn describe(file: &Path) -> Result<String, Box<dyn std::error::Error>> {
         "npz" => archive(file)?,
         "npy" => table(&ARRAY_HEAD, &[array_row("", &npy::read(file)?)]),
         "whl" => molecules(file)?,
-        "off" => {
-            let mesh = shapes::read_off(file)?;
-            format!(
-                "a mesh of {} vertices and {} faces\n",
-                grouped(mesh.vertices.len()),
-                grouped(mesh.triangles.len())
-            )
-        }
         "pdb" | "ent" | "cif" | "mmcif" => protein(file)?,
         "safetensors" => tensors(file)?,
+        _ if shapes::MeshFormat::of(file).is_some() => mesh(file)?,
         _ => {
             return Err(format!(
                 "{}: files ending with \"{extension}\" are not known; known are .xyz .extxyz .sdf .mol .npz .npy \
-                 .off .pdb .cif .whl .safetensors",
+                 .off .ply .obj .txt .pts .pdb .cif .whl .safetensors",
                 file.display()
             )
             .into());
@@ -252,6 +245,18 @@ fn tensors(file: &Path) -> Result<String, Box<dyn std::error::Error>> {
         .collect();
     rows.sort();
     Ok(table(&["tensor", "shape", "type"], &rows))
+}
+
+fn mesh(file: &Path) -> Result<String, ReadError> {
+    let mesh = shapes::read_mesh(file)?;
+    let vertices = grouped(mesh.vertices.len());
+    Ok(match mesh.triangles.len() {
+        0 => format!("{vertices} points\n"),
+        triangles => format!(
+            "a mesh of {vertices} vertices and {} triangles\n",
+            grouped(triangles)
+        ),
+    })
 }
 
 fn molecules(file: &Path) -> Result<String, ReadError> {

@@ -1,10 +1,16 @@
 //! `steerable import`: weights of other codes.
 //!
 //! NVIDIA's SE3Transformer: its state dict, `.pth` or safetensors, into the model of the same sizes. e3nn:
-//! `o3.Linear`, and the radial layers of full and of channel-wise (`uvu`) tensor products. Weights mix channels and do not depend on the
-//! order of components within a feature row (`mul_ir` or `ir_mul`); what they do depend on, path
-//! normalization and the order of degrees in the 3j symbols, is converted. Fuchs' checkpoints are not read:
-//! the code has no published weights to compare with.
+//! `o3.Linear`, and the radial layers of full and of channel-wise (`uvu`) tensor products. Weights mix channels and do
+//! not depend on the order of components within a feature row (`mul_ir` or `ir_mul`); what they do depend on, path
+//! normalization and the order of degrees in the 3j symbols, is converted.
+//!
+//! Fuchs' checkpoints are recognized and refused. Their modules have counterparts in the model that
+//! `SE3TransformerConfig::fuchs` builds (`GMAB.{v, k}.kernel_unary.(i,o).rp.net` are the radial networks of pairs, `GMAB.q`,
+//! `project` and `kernel_self` linear maps, `GNormSE3` the norm non-linearity without layers), but the kernels `Q_J` that
+//! the last radial layers multiply are null vectors of a singular value decomposition: each is known but for its sign, which
+//! the linear algebra library of the training machine chose, and which lies in a cache there and not in the checkpoint.
+//! `GAttentiveSelfInt` has no counterpart.
 
 mod e3nn;
 mod nvidia;
@@ -16,6 +22,7 @@ use clap::{Args, Subcommand};
 use steerable_train::checkpoint::{Checkpoint, Group};
 
 pub use e3nn::{E3nnError, Product, linear_matrices, tensor_product_columns};
+pub use nvidia::NvidiaError;
 pub use source::{Source, SourceError};
 
 use crate::CommandResult;

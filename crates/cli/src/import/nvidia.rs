@@ -1,6 +1,7 @@
 //! NVIDIA's SE3Transformer.
 
 use std::error::Error;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
@@ -9,6 +10,7 @@ use steerable::nn::nvidia::{self, FuseLevel};
 use steerable::nn::{PooledTransformerConfig, Pooling, SE3TransformerConfig};
 use steerable_train::checkpoint::{Checkpoint, Group, ModelDescription};
 
+use super::source::listed;
 use super::{Files, Source, imported};
 use crate::models;
 
@@ -75,6 +77,67 @@ pub struct NvidiaArgs {
     pub outputs: usize,
 }
 
+/// A state dict that is not of NVIDIA's SE3Transformer as asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum NvidiaError {
+    /// It is of Fuchs' code.
+    #[error(
+        "{} is of Fuchs' se3-transformer-public, which is not read: the signs of that code's kernels come from a \
+         singular value decomposition on the machine that trained and are not in the file, so the weights alone do not \
+         tell the function",
+        file.display()
+    )]
+    Fuchs {
+        /// The file.
+        file: PathBuf,
+    },
+    /// No key begins as those of the model do.
+    #[error("{}: no key begins with \"{expected}\"; {hint}", file.display())]
+    Keys {
+        /// The file.
+        file: PathBuf,
+        /// How keys should begin.
+        expected: String,
+        /// What may help.
+        hint: String,
+    },
+}
+
+/// Refuses what is no state dict of the model, and says what may help.
+fn recognize(keys: &[String], prefix: &str, pooled: bool, file: &Path) -> Result<(), NvidiaError> {
+    const MODULES: &str = "graph_modules.";
+    const POOLED: &str = "transformer.";
+    let file = file.to_path_buf();
+    if keys.iter().any(|key| key.contains("kernel_unary.(")) {
+        return Err(NvidiaError::Fuchs { file });
+    }
+    let expected = format!("{prefix}{}{MODULES}", if pooled { POOLED } else { "" });
+    if keys.iter().any(|key| key.starts_with(&expected)) {
+        return Ok(());
+    }
+    let before = keys.iter().find_map(|key| key.split_once(MODULES));
+    let hint = match before.map(|(before, _)| before) {
+        None => format!("it has {}", listed(keys)),
+        Some(before) => {
+            let nested = before.split_once("state_dict.");
+            let key = nested.map(|(outer, _)| format!("--key {outer}state_dict"));
+            let before = nested.map_or(before, |(_, inner)| inner);
+            let (prefix, pooling) = match before.strip_suffix(POOLED) {
+                Some(prefix) => (prefix, None),
+                None => (before, Some("--pooling none".to_owned())),
+            };
+            let prefix = (!prefix.is_empty()).then(|| format!("--prefix {prefix}"));
+            let flags = [key, prefix, pooling].into_iter().flatten();
+            format!("its keys go with {}", flags.collect::<Vec<_>>().join(" "))
+        }
+    };
+    Err(NvidiaError::Keys {
+        file,
+        expected,
+        hint,
+    })
+}
+
 /// The checkpoint of a state dict.
 ///
 /// # Errors
@@ -97,8 +160,8 @@ pub(super) fn import(args: &NvidiaArgs) -> Result<Checkpoint, Box<dyn Error>> {
     .with_channels_div(args.channels_div);
     let device = Device::flex();
     let mut source = Source::open(&args.files);
-    // Says what is wrong with the file before the first key is missed.
-    source.names()?;
+    let pooled = !matches!(args.pooling, Pool::None);
+    recognize(&source.names()?, &args.prefix, pooled, source.file())?;
     let described = |kind: &str, config| {
         ModelDescription::of_kind(kind)
             .with_config(config)

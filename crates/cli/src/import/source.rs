@@ -38,7 +38,8 @@ pub enum SourceError {
     },
 }
 
-fn listed(keys: &[String]) -> String {
+/// The first of many keys, for an error.
+pub(super) fn listed(keys: &[String]) -> String {
     const SHOWN: usize = 12;
     let mut text = keys[..keys.len().min(SHOWN)].join(", ");
     if keys.len() > SHOWN {
@@ -58,7 +59,8 @@ impl Source {
                 Self::Safetensors(path, Box::new(store))
             }
             _ => {
-                let mut store = PytorchStore::from_file(&path);
+                // Else it would number the layers of a sequence anew, leaving out those without weights.
+                let mut store = PytorchStore::from_file(&path).map_indices_contiguous(false);
                 if let Some(key) = &files.key {
                     store = store.with_top_level_key(key);
                 }

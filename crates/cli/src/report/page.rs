@@ -91,7 +91,8 @@ impl Report {
     }
 
     fn errors(&self) -> String {
-        let Some(evaluation) = &self.evaluation else {
+        let tested = self.evaluation.as_ref().filter(|tested| tested.items > 0);
+        let Some(evaluation) = tested else {
             return String::new();
         };
         let cell = |value: Option<f64>, quantity: &Quantity| {

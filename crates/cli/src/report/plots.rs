@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 /// The colours of lines and points, in order.
@@ -165,6 +166,56 @@ fn evenly(low: f64, high: f64) -> Vec<f64> {
     (first..=last).map(|count| count as f64 * step).collect()
 }
 
+type Plane = Cartesian2d<RangedCoordf64, RangedCoordf64>;
+
+/// A picture of one set of numbers: its frame with the axes, in which `draw` draws.
+fn picture(
+    [x, y]: [Range<f64>; 2],
+    [x_label, y_label]: [&str; 2],
+    vertical_lines: bool,
+    draw: impl FnOnce(
+        &mut ChartContext<'_, SVGBackend<'_>, Plane>,
+    ) -> Result<(), Box<dyn std::error::Error>>,
+) -> Drawn {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (420, 400)).into_drawing_area();
+        let mut chart = ChartBuilder::on(&root)
+            .margin(14)
+            .margin_right(22)
+            .x_label_area_size(42)
+            .y_label_area_size(64)
+            .build_cartesian_2d(x, y)?;
+        let mut mesh = chart.configure_mesh();
+        if !vertical_lines {
+            mesh.disable_x_mesh();
+        }
+        mesh.light_line_style(TRANSPARENT)
+            .bold_line_style(FAINT)
+            .axis_style(FAINT)
+            .x_labels(5)
+            .y_labels(6)
+            .x_label_formatter(&|value| tick(*value))
+            .y_label_formatter(&|value| tick(*value))
+            .x_desc(x_label)
+            .y_desc(y_label)
+            .label_style(("sans-serif", 13).into_font().color(&INK))
+            .axis_desc_style(("sans-serif", 14).into_font().color(&INK))
+            .draw()?;
+        draw(&mut chart)?;
+        root.present()?;
+    }
+    Ok(svg)
+}
+
+/// What an axis shows, with its unit if there is one.
+fn label(what: &str, unit: &str) -> String {
+    match unit {
+        "" => what.to_owned(),
+        _ => format!("{what}, {unit}"),
+    }
+}
+
 /// Predicted over true values, with the line where they are equal.
 pub(super) fn parity(unit: &str, pairs: &[[f64; 2]], color: RGBColor) -> Drawn {
     let mut extent = Extent::default();
@@ -176,42 +227,17 @@ pub(super) fn parity(unit: &str, pairs: &[[f64; 2]], color: RGBColor) -> Drawn {
     }
     let margin = (extent.most - extent.least).max(1e-9) * 0.06;
     let range = extent.least - margin..extent.most + margin;
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, (420, 400)).into_drawing_area();
-        let mut chart = ChartBuilder::on(&root)
-            .margin(14)
-            .margin_right(22)
-            .x_label_area_size(42)
-            .y_label_area_size(64)
-            .build_cartesian_2d(range.clone(), range.clone())?;
-        let label = |what: &str| match unit {
-            "" => what.to_owned(),
-            _ => format!("{what}, {unit}"),
-        };
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(FAINT)
-            .axis_style(FAINT)
-            .x_labels(5)
-            .y_labels(6)
-            .x_label_formatter(&|value| tick(*value))
-            .y_label_formatter(&|value| tick(*value))
-            .x_desc(label("true"))
-            .y_desc(label("predicted"))
-            .label_style(("sans-serif", 13).into_font().color(&INK))
-            .axis_desc_style(("sans-serif", 14).into_font().color(&INK))
-            .draw()?;
-        let diagonal = [(range.start, range.start), (range.end, range.end)];
+    let diagonal = [(range.start, range.start), (range.end, range.end)];
+    let labels = [label("true", unit), label("predicted", unit)];
+    let [x, y] = &labels;
+    picture([range.clone(), range], [x, y], true, |chart| {
         chart.draw_series(LineSeries::new(diagonal, INK.mix(0.5)))?;
         // Many points cover each other: the more there are, the paler is one.
         let alpha = (60.0 / pairs.len() as f64).sqrt().clamp(0.12, 0.7);
         let style = color.mix(alpha).filled();
         chart.draw_series(pairs.iter().map(|&[x, y]| Circle::new((x, y), 2, style)))?;
-        root.present()?;
-    }
-    Ok(svg)
+        Ok(())
+    })
 }
 
 /// How many errors are of which size: predicted minus true.
@@ -233,47 +259,18 @@ pub(super) fn histogram(unit: &str, pairs: &[[f64; 2]], color: RGBColor) -> Draw
             counts[place as usize] += 1;
         }
     }
-    let most = f64::from(*counts.iter().max().unwrap_or(&1));
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, (420, 400)).into_drawing_area();
-        let mut chart = ChartBuilder::on(&root)
-            .margin(14)
-            .margin_right(22)
-            .x_label_area_size(42)
-            .y_label_area_size(64)
-            .build_cartesian_2d(-reach..reach, 0.0..most * 1.08)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(FAINT)
-            .axis_style(FAINT)
-            .x_labels(5)
-            .y_labels(6)
-            .x_label_formatter(&|value| tick(*value))
-            .y_label_formatter(&|value| tick(*value))
-            .x_desc(match unit {
-                "" => "error".to_owned(),
-                _ => format!("error, {unit}"),
-            })
-            .y_desc("items")
-            .label_style(("sans-serif", 13).into_font().color(&INK))
-            .axis_desc_style(("sans-serif", 14).into_font().color(&INK))
-            .draw()?;
+    let top = 1.08 * f64::from(*counts.iter().max().unwrap_or(&1));
+    let x = label("error", unit);
+    picture([-reach..reach, 0.0..top], [&x, "items"], false, |chart| {
         let step = 2.0 * reach / BINS as f64;
         let style = color.mix(0.75).filled();
         chart.draw_series(counts.iter().enumerate().map(|(place, &count)| {
             let left = -reach + place as f64 * step;
             Rectangle::new([(left, 0.0), (left + 0.9 * step, f64::from(count))], style)
         }))?;
-        chart.draw_series(LineSeries::new(
-            [(0.0, 0.0), (0.0, most * 1.08)],
-            INK.mix(0.5),
-        ))?;
-        root.present()?;
-    }
-    Ok(svg)
+        chart.draw_series(LineSeries::new([(0.0, 0.0), (0.0, top)], INK.mix(0.5)))?;
+        Ok(())
+    })
 }
 
 /// A number on an axis.

@@ -18,7 +18,7 @@ use crate::CommandResult;
 use crate::config::RunConfig;
 use crate::dataset::DataSet;
 use crate::evaluation::measure;
-use crate::recipe::{Recipe, WithTask, training};
+use crate::recipe::{Choices, Recipe, WithTask};
 use crate::report::Report;
 use crate::run_folder::{RunFolder, write_whole};
 use crate::table::grouped;
@@ -43,6 +43,24 @@ pub struct TrainArgs {
     pub threads: Option<usize>,
 }
 
+impl TrainArgs {
+    /// The command that goes on with a run.
+    fn to_resume(&self, run: &RunFolder) -> String {
+        let mut command = format!(
+            "steerable train {} --resume --out {}",
+            self.config.display(),
+            run.path().display()
+        );
+        if let Some(minutes) = self.minutes {
+            command.push_str(&format!(" --minutes {minutes}"));
+        }
+        if let Some(threads) = self.threads {
+            command.push_str(&format!(" --threads {threads}"));
+        }
+        command
+    }
+}
+
 /// Trains, evaluates and reports.
 ///
 /// # Errors
@@ -51,8 +69,12 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> CommandResult {
     crate::threads(args.threads)?;
     let config = RunConfig::read(&args.config)?;
-    let (mut settings, _) = training(&config)?;
-    if args.minutes.is_some() {
+    let choices = Choices::of(&config)?;
+    let mut settings = choices.training.clone();
+    if let Some(minutes) = args.minutes {
+        if !(minutes > 0.0 && minutes.is_finite()) {
+            return Err(format!("--minutes {minutes}: a positive number").into());
+        }
         settings.max_minutes = args.minutes;
     }
     let run = RunFolder::create(args.out.clone().unwrap_or_else(|| config.directory()))?;
@@ -64,7 +86,7 @@ pub fn run(args: &TrainArgs) -> CommandResult {
         .into());
     }
     let data = DataSet::read(&config)?;
-    let recipe = Recipe::new(&config, &data)?;
+    let recipe = Recipe::new(&config, &choices, &data);
     println!(
         "{}: {} items to train on, {} to validate, {} to test",
         config.file.display(),
@@ -85,11 +107,7 @@ pub fn run(args: &TrainArgs) -> CommandResult {
     };
     let outcome = recipe.build(&device, sitting)?;
     if outcome == Outcome::Stopped {
-        println!(
-            "stopped and saved; go on with: steerable train {} --resume --out {}",
-            args.config.display(),
-            run.path().display()
-        );
+        println!("stopped and saved; go on with: {}", args.to_resume(&run));
         return Ok(());
     }
     let report = Report::of_run(&run)?;

@@ -6,10 +6,7 @@ use burn_dataset::{Dataset, DatasetError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{
-    Cloud, Mesh, SurfacePoints, farthest_points, normalized, read_obj, read_off, read_ply,
-    read_points,
-};
+use super::{Cloud, SurfacePoints, farthest_points, normalized, read_mesh};
 use crate::ReadError;
 
 /// Shapes in a folder as ModelNet has them: `CLASS/train/NAME.off` and `CLASS/test/NAME.off`, or files of any other
@@ -75,49 +72,54 @@ impl ModelFolder {
         Ok(folder)
     }
 
-    /// A shape's cloud: points drawn on its triangles with their normals; of a file without triangles the
-    /// farthest of its points. Its mean is the origin, its farthest point has the distance 1.
+    /// A shape's cloud, as [`mesh_cloud`] makes it.
     ///
     /// # Errors
-    /// [`ReadError`] if the file cannot be read, has no surface or has too few points.
+    /// Those of [`mesh_cloud`].
     ///
     /// # Panics
     /// If there is no shape of that index.
     pub fn cloud(&self, index: usize) -> Result<Cloud, ReadError> {
-        let Model {
-            path,
-            label,
-            is_test,
-        } = &self.models[index];
-        let mesh = read_mesh(path)?;
-        let no_cloud = |message| ReadError::Format {
-            path: path.clone(),
-            message,
-        };
-        let mut cloud = Cloud {
-            points: mesh.vertices,
-            normals: mesh.normals,
-            label: *label,
-            is_test: *is_test,
-        };
-        if mesh.triangles.is_empty() {
-            let chosen = farthest_points(&cloud.points, self.points);
-            cloud = cloud.chosen(&chosen.map_err(|error| no_cloud(error.to_string()))?);
-        } else {
-            let mesh = Mesh {
-                vertices: cloud.points,
-                triangles: mesh.triangles,
-                normals: None,
-            };
-            let mut rng = StdRng::seed_from_u64(self.seed.wrapping_add(index as u64));
-            let sample = mesh.sample(self.points, &mut rng);
-            let SurfacePoints { points, normals } =
-                sample.map_err(|error| no_cloud(error.to_string()))?;
-            (cloud.points, cloud.normals) = (points, Some(normals));
-        }
-        cloud.points = normalized(&cloud.points);
-        Ok(cloud)
+        let model = &self.models[index];
+        let seed = self.seed.wrapping_add(index as u64);
+        Ok(Cloud {
+            label: model.label,
+            is_test: model.is_test,
+            ..mesh_cloud(&model.path, self.points, seed)?
+        })
     }
+}
+
+/// A mesh's cloud: points drawn on its triangles with their normals; of a file without triangles the farthest of
+/// its points. Its mean is the origin, its farthest point has the distance 1; its label is 0, and it is to train.
+///
+/// # Errors
+/// [`ReadError`] if the file cannot be read ([`read_mesh`]), has no surface or has too few points.
+pub fn mesh_cloud(path: impl AsRef<Path>, points: usize, seed: u64) -> Result<Cloud, ReadError> {
+    let path = path.as_ref();
+    let mut mesh = read_mesh(path)?;
+    let no_cloud = |message| ReadError::Format {
+        path: path.to_owned(),
+        message,
+    };
+    let mut cloud = Cloud {
+        points: Vec::new(),
+        normals: mesh.normals.take(),
+        label: 0,
+        is_test: false,
+    };
+    if mesh.triangles.is_empty() {
+        cloud.points = mesh.vertices;
+        let chosen = farthest_points(&cloud.points, points);
+        cloud = cloud.chosen(&chosen.map_err(|error| no_cloud(error.to_string()))?);
+    } else {
+        let sample = mesh.sample(points, &mut StdRng::seed_from_u64(seed));
+        let SurfacePoints { points, normals } =
+            sample.map_err(|error| no_cloud(error.to_string()))?;
+        (cloud.points, cloud.normals) = (points, Some(normals));
+    }
+    cloud.points = normalized(&cloud.points);
+    Ok(cloud)
 }
 
 impl Dataset<Cloud> for ModelFolder {
@@ -127,33 +129,6 @@ impl Dataset<Cloud> for ModelFolder {
 
     fn len(&self) -> usize {
         self.models.len()
-    }
-}
-
-/// The mesh of a file, or its points, by the extension of its name: `off`, `ply`, `obj`, and `xyz`, `txt` or `pts`
-/// for points in plain text. All but PLY may be gzipped (`.off.gz`).
-///
-/// # Errors
-/// Those of the format's reader; [`ReadError::Format`] for another extension.
-pub fn read_mesh(path: impl AsRef<Path>) -> Result<Mesh, ReadError> {
-    let path = path.as_ref();
-    let extension = |path: &Path| {
-        let extension = path.extension().unwrap_or_default();
-        extension.to_string_lossy().to_ascii_lowercase()
-    };
-    let own = match extension(path).as_str() {
-        "gz" => extension(&path.with_extension("")),
-        own => own.to_owned(),
-    };
-    match own.as_str() {
-        "off" => read_off(path),
-        "ply" => read_ply(path),
-        "obj" => read_obj(path),
-        "xyz" | "txt" | "pts" => read_points(path),
-        _ => Err(ReadError::Format {
-            path: path.to_owned(),
-            message: format!("no format is known by the extension {own:?}"),
-        }),
     }
 }
 

@@ -9,6 +9,16 @@ use crate::{ArrayFault, ReadError};
 /// More classes are no classes.
 const MOST_CLASSES: usize = 1 << 16;
 
+/// Reads clouds without labels from a `.npy` file: points `[N, P, 3]`, or `[N, P, 6]` with normals. All have the
+/// label 0.
+///
+/// # Errors
+/// [`ReadError`] if the file cannot be opened or is no such array, or if a number is not finite.
+pub fn read_array_clouds(points: impl AsRef<Path>, is_test: bool) -> Result<Vec<Cloud>, ReadError> {
+    let path = points.as_ref();
+    clouds(&npy::read_reals(path)?, is_test).map_err(of_file(path))
+}
+
 /// Reads clouds and their labels from two `.npy` files: points `[N, P, 3]`, or `[N, P, 6]` with normals, and
 /// labels `[N]` or `[N, 1]` from 0. Classes are named by their numbers.
 ///
@@ -21,18 +31,9 @@ pub fn read_labelled_arrays(
     is_test: bool,
 ) -> Result<LabelledClouds, ReadError> {
     let (points_path, labels_path) = (points.as_ref(), labels.as_ref());
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |fault| ReadError::Array {
-            path,
-            array: "of the file".to_owned(),
-            fault,
-        }
-    };
-    let points = npy::read_reals(points_path)?;
     let labels = npy::read_reals(labels_path)?;
-    let mut clouds = clouds(&points, is_test).map_err(at(points_path))?;
-    let classes = set_labels(&labels, &mut clouds).map_err(at(labels_path))?;
+    let mut clouds = read_array_clouds(points_path, is_test)?;
+    let classes = set_labels(&labels, &mut clouds).map_err(of_file(labels_path))?;
     Ok(LabelledClouds { classes, clouds })
 }
 
@@ -101,6 +102,16 @@ fn reals(file: &hdf5_pure::File, name: &str) -> Result<Reals, ArrayFault> {
     }
     npy::check_finite(&values)?;
     Ok(Reals { shape, values })
+}
+
+/// The error of a file's only array.
+fn of_file(path: &Path) -> impl FnOnce(ArrayFault) -> ReadError {
+    let path = path.to_owned();
+    move |fault| ReadError::Array {
+        path,
+        array: "of the file".to_owned(),
+        fault,
+    }
 }
 
 /// The clouds, yet without a label.

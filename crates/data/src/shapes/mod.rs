@@ -2,11 +2,10 @@
 //!
 //! | file | read by |
 //! | --- | --- |
-//! | OFF, PLY, OBJ: meshes | [`read_off`], [`read_ply`], [`read_obj`], or [`read_mesh`] by the name's extension |
-//! | points in plain text or PLY | [`read_points`], [`read_ply`], or [`read_mesh`] |
+//! | OFF, PLY, OBJ: meshes; points in plain text | [`MeshFormat`], or [`read_mesh`] by the name's extension |
 //! | folders of ModelNet: a mesh for each shape | [`ModelFolder`] |
 //! | one archive of clouds, labels, a split and names | [`read_clouds`] |
-//! | an array of clouds and one of labels | [`read_labelled_arrays`] |
+//! | an array of clouds, and one of labels | [`read_array_clouds`], [`read_labelled_arrays`] |
 //! | HDF5 of clouds and labels | `read_labelled_hdf5`, with the feature `hdf5` |
 //!
 //! Lengths are in whatever unit a file has; nothing here has a scale, and [`normalized`] takes it away. Clouds are
@@ -15,6 +14,7 @@
 
 mod clouds;
 mod folder;
+mod format;
 mod labelled;
 mod mesh;
 mod normals;
@@ -25,14 +25,11 @@ mod points;
 mod xyz;
 
 pub use clouds::{Cloud, LabelledClouds, read_clouds};
-pub use folder::{Model, ModelFolder, read_mesh};
-pub use labelled::read_labelled_arrays;
+pub use folder::{Model, ModelFolder, mesh_cloud};
+pub use format::{MeshFormat, read_mesh};
 #[cfg(feature = "hdf5")]
 pub use labelled::read_labelled_hdf5;
+pub use labelled::{read_array_clouds, read_labelled_arrays};
 pub use mesh::{Mesh, NoSurface, SurfacePoints};
 pub use normals::estimated_normals;
-pub use obj::{read_obj, read_obj_source};
-pub use off::{read_off, read_off_source};
-pub use ply::{read_ply, read_ply_source};
 pub use points::{TooFewPoints, farthest_points, normalized};
-pub use xyz::{read_points, read_points_source};

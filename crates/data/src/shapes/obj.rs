@@ -1,41 +1,12 @@
 //! OBJ files.
 
-use std::io::Read;
-use std::path::Path;
-
 use super::Mesh;
 use super::mesh::add_fan;
 use crate::lines::{Lines, finite, invalid};
 use crate::{LineFault, ReadError};
 
-/// The mesh of an OBJ file, plain or gzipped: its vertices (`v`) and faces (`f`), those of more than three corners
-/// cut into a fan of triangles. All else is passed over: normals and textures, which belong to corners, groups,
-/// materials, lines and points.
-///
-/// Read here and not by the crate `tobj` (4.0.5), whose errors do not tell the line, and which takes infinite
-/// coordinates.
-///
-/// # Errors
-/// [`ReadError`] with the line of a vertex or face that is none.
-///
-/// # Source
-/// "Object Files (.obj)", Wavefront's Advanced Visualizer Manual, appendix B1.
-pub fn read_obj(path: impl AsRef<Path>) -> Result<Mesh, ReadError> {
-    read(&mut Lines::open(path.as_ref())?)
-}
-
-/// The mesh of any source of an OBJ file's bytes; the path serves to name it in errors.
-///
-/// # Errors
-/// As [`read_obj`].
-pub fn read_obj_source(
-    source: impl Read + Send + 'static,
-    path: impl AsRef<Path>,
-) -> Result<Mesh, ReadError> {
-    read(&mut Lines::new(source, path.as_ref())?)
-}
-
-fn read(lines: &mut Lines) -> Result<Mesh, ReadError> {
+/// See [`super::MeshFormat`].
+pub(super) fn read(lines: &mut Lines) -> Result<Mesh, ReadError> {
     let mut mesh = Mesh::default();
     let mut joined = String::new();
     while let Some(line) = lines.next_line()? {

@@ -1,39 +1,12 @@
 //! OFF files, the format of ModelNet.
 
-use std::io::Read;
-use std::path::Path;
-
 use super::Mesh;
 use super::mesh::add_fan;
 use crate::lines::{Lines, finite, invalid};
 use crate::{LineFault, ReadError};
 
-/// The mesh of an OFF file, plain or gzipped; faces of more than three corners are cut into a fan of triangles.
-///
-/// Files whose counts follow `OFF` in the same line, even without a blank, are read: some of ModelNet are
-/// such. Colours behind a face are passed over; other kinds of OFF (`COFF`, `NOFF`) are refused.
-///
-/// # Errors
-/// [`ReadError`] with the line that does not hold what it should.
-///
-/// # Source
-/// The Princeton Shape Benchmark's description of the format.
-pub fn read_off(path: impl AsRef<Path>) -> Result<Mesh, ReadError> {
-    read(&mut Lines::open(path.as_ref())?)
-}
-
-/// The mesh of any source of an OFF file's bytes; the path serves to name it in errors.
-///
-/// # Errors
-/// As [`read_off`].
-pub fn read_off_source(
-    source: impl Read + Send + 'static,
-    path: impl AsRef<Path>,
-) -> Result<Mesh, ReadError> {
-    read(&mut Lines::new(source, path.as_ref())?)
-}
-
-fn read(lines: &mut Lines) -> Result<Mesh, ReadError> {
+/// See [`super::MeshFormat`].
+pub(super) fn read(lines: &mut Lines) -> Result<Mesh, ReadError> {
     let header = next(lines, "OFF")?;
     let Some(counts) = header.strip_prefix("OFF").map(str::to_owned) else {
         let fault = invalid(&header, "OFF file");

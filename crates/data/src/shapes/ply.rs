@@ -1,6 +1,5 @@
 //! PLY files, in text and in binary.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -11,34 +10,16 @@ use super::Mesh;
 use super::mesh::add_fan;
 use crate::ReadError;
 
-/// The mesh of a PLY file, or the points of one without faces, in text or in binary of both orders.
-///
-/// Of an element `vertex` the properties `x`, `y`, `z` and, if all are there, `nx`, `ny`, `nz` are read, of an
-/// element `face` the list `vertex_indices` or `vertex_index`; faces of more than three corners are cut into a
-/// fan of triangles. All else is passed over.
-///
-/// # Errors
-/// [`ReadError::Io`] if it cannot be opened, [`ReadError::Format`] with the line, in binary the number of the element,
-/// that does not hold what it should.
-pub fn read_ply(path: impl AsRef<Path>) -> Result<Mesh, ReadError> {
-    let path = path.as_ref();
-    let file = File::open(path).map_err(ReadError::io(path))?;
-    read_ply_source(file, path)
-}
-
-/// The mesh of any source of a PLY file's bytes; the path serves to name it in errors.
-///
-/// # Errors
-/// As [`read_ply`].
-pub fn read_ply_source(source: impl Read, path: impl AsRef<Path>) -> Result<Mesh, ReadError> {
-    let read = read(&mut Reader::new(BufReader::new(source)));
+/// See [`super::MeshFormat`].
+pub(super) fn read(source: impl Read, path: &Path) -> Result<Mesh, ReadError> {
+    let read = mesh(&mut Reader::new(BufReader::new(source)));
     read.map_err(|message| ReadError::Format {
-        path: path.as_ref().to_owned(),
+        path: path.to_owned(),
         message,
     })
 }
 
-fn read<T: BufRead>(reader: &mut Reader<T>) -> Result<Mesh, String> {
+fn mesh<T: BufRead>(reader: &mut Reader<T>) -> Result<Mesh, String> {
     let header = Parser::<Vertex>::new().read_header(reader);
     let header = header.map_err(|error| error.to_string())?;
     let mut mesh = Mesh::default();

@@ -1,33 +1,11 @@
 //! Point clouds in plain text.
 
-use std::io::Read;
-use std::path::Path;
-
 use super::Mesh;
 use crate::lines::{Lines, finite};
 use crate::{LineFault, ReadError};
 
-/// The points of a text file, plain or gzipped: a line `x y z` or `x y z nx ny nz` for each, numbers separated by
-/// blanks or commas, all lines alike. Blank lines and comments behind `#` are passed over. The mesh has no triangles.
-///
-/// # Errors
-/// [`ReadError`] with the line that does not hold what it should.
-pub fn read_points(path: impl AsRef<Path>) -> Result<Mesh, ReadError> {
-    read(&mut Lines::open(path.as_ref())?)
-}
-
-/// The points of any source of a text file's bytes; the path serves to name it in errors.
-///
-/// # Errors
-/// As [`read_points`].
-pub fn read_points_source(
-    source: impl Read + Send + 'static,
-    path: impl AsRef<Path>,
-) -> Result<Mesh, ReadError> {
-    read(&mut Lines::new(source, path.as_ref())?)
-}
-
-fn read(lines: &mut Lines) -> Result<Mesh, ReadError> {
+/// See [`super::MeshFormat`].
+pub(super) fn read(lines: &mut Lines) -> Result<Mesh, ReadError> {
     let mut mesh = Mesh::default();
     let mut normals = Vec::new();
     let mut width = None;
