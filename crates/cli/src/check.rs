@@ -121,7 +121,9 @@ impl WithTask for Checked<'_> {
     fn with<T: Task>(self, task: T, model: T::Model) -> Result<Vec<Report>, Box<dyn Error>> {
         let model = self.trained.fill(model)?;
         let recipe = &self.trained.recipe;
-        let species = species(&recipe.model);
+        let species = recipe
+            .atoms()
+            .map_or(vec![0], |atoms| atoms.species.clone());
         let mut reports = Vec::new();
         for (index, output) in self.outputs.iter().enumerate() {
             let irreps_out: Irreps = output.irreps.parse()?;
@@ -154,16 +156,6 @@ impl WithTask for Checked<'_> {
             }));
         }
         Ok(reports)
-    }
-}
-
-/// The elements that a model knows.
-fn species(model: &ModelRecipe) -> Vec<u8> {
-    match model {
-        ModelRecipe::Property { config, .. } => config.input.species.clone(),
-        ModelRecipe::Potential { config, .. } => config.input.species.clone(),
-        ModelRecipe::Vectors { config, .. } => config.input.species.clone(),
-        ModelRecipe::Shapes { .. } | ModelRecipe::PointNet { .. } => vec![0],
     }
 }
 

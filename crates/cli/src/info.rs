@@ -7,12 +7,13 @@ use clap::Args;
 use steerable_train::checkpoint::{Checkpoint, Group};
 
 use crate::CommandResult;
+use crate::load::checkpoint_of;
 use crate::table::{bytes, grouped, table};
 
 /// Arguments of `steerable info`.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
-    /// A checkpoint (.safetensors).
+    /// A checkpoint, or the folder of a run.
     pub checkpoint: PathBuf,
     /// List every tensor.
     #[arg(long)]
@@ -27,7 +28,7 @@ pub struct InfoArgs {
 /// # Errors
 /// When it is no whole checkpoint.
 pub fn run(args: &InfoArgs) -> CommandResult {
-    let checkpoint = Checkpoint::load(&args.checkpoint)?;
+    let checkpoint = Checkpoint::load(&checkpoint_of(&args.checkpoint))?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&checkpoint.header)?);
     } else {
@@ -40,25 +41,25 @@ pub fn run(args: &InfoArgs) -> CommandResult {
 pub fn describe(checkpoint: &Checkpoint, tensors: bool) -> String {
     let header = &checkpoint.header;
     let mut text = format!(
-        "{}\n  model       {}\n  parameters  {} in {}\n",
+        "{}\n  model          {}\n  parameters     {} in {}\n",
         checkpoint.file().display(),
         header.model.kind,
         grouped(header.parameters),
         bytes(header.parameter_bytes),
     );
     for (name, irreps) in &header.model.irreps {
-        text.push_str(&format!("  irreps {name:<5}{irreps}\n"));
+        text.push_str(&format!("  irreps {name:<7} {irreps}\n"));
     }
-    text.push_str(&format!("  step        {}", header.step));
+    text.push_str(&format!("  step           {}", header.step));
     if let Some(score) = header.score {
         text.push_str(&format!(", validation score {score:.6}"));
     }
     text.push_str(&format!(
-        "\n  written by  steerable {}, format {}\n",
+        "\n  written by     steerable {}, format {}\n",
         header.version, header.format
     ));
     for conversion in checkpoint.conversions() {
-        text.push_str(&format!("  converted   {conversion}\n"));
+        text.push_str(&format!("  converted      {conversion}\n"));
     }
     let conventions = &header.conventions;
     text.push_str(&format!(

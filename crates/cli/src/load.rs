@@ -17,17 +17,21 @@ pub struct Trained {
     pub recipe: Recipe,
 }
 
+/// The checkpoint that is meant: of the folder of a run its best model.
+pub fn checkpoint_of(path: &Path) -> PathBuf {
+    match path.is_dir() {
+        true => path.join("model.safetensors"),
+        false => path.to_path_buf(),
+    }
+}
+
 impl Trained {
     /// Of a checkpoint, or of the folder of a run: its `model.safetensors`.
     ///
     /// # Errors
     /// When it cannot be read, or is of a model that this program does not train.
     pub fn load(path: &Path) -> Result<Self, Box<dyn Error>> {
-        let file = match path.is_dir() {
-            true => path.join("model.safetensors"),
-            false => path.to_path_buf(),
-        };
-        let checkpoint = Checkpoint::load(&file)?;
+        let checkpoint = Checkpoint::load(&checkpoint_of(path))?;
         let recipe = Recipe::of(&checkpoint)?;
         Ok(Self { checkpoint, recipe })
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use steerable_data::{
     AtomProperty, AtomValues, EnergyUnit, Loader, Property, Sample, Structure, Turns, Unit, Value,
-    extxyz,
+    extxyz, qm9, sdf,
 };
 use steerable_train::models::VectorTarget;
 use steerable_train::tasks::{Task, Values};
@@ -51,20 +51,32 @@ pub fn run(args: &PredictArgs) -> CommandResult {
         },
         _ => {
             let structures = structures(&args.file, EnergyUnit::from(FileUnit::Ev))?;
+            let told = trained.recipe.reads_bonds();
+            let sample = |(index, structure): (usize, &Structure)| {
+                match told {
+                true => bonded(structure).ok_or_else(|| {
+                    format!(
+                        "{}: item {index} has no bonds, which the model reads: .sdf and .mol files have them",
+                        args.file.display()
+                    )
+                }),
+                false => Ok(unlabelled(structure)),
+            }
+            };
+            let samples: Result<_, String> = structures.iter().enumerate().map(sample).collect();
             Input {
-                samples: structures.iter().map(unlabelled).collect(),
+                samples: samples?,
                 structures,
             }
         }
     };
     let count = input.samples.len();
-    let answers = trained.recipe.build(
-        &Trained::device(),
-        Asked {
-            trained: &trained,
-            samples: input.samples,
-        },
-    )?;
+    let asked = Asked {
+        trained: &trained,
+        samples: input.samples,
+    };
+    let answers = trained.recipe.build(&Trained::device(), asked);
+    let answers = answers.map_err(|error| format!("{}: {error}", args.file.display()))?;
     let classes = match &trained.recipe.model {
         ModelRecipe::Shapes { classes, .. } | ModelRecipe::PointNet { classes, .. } => classes,
         _ => &Vec::new(),
@@ -117,6 +129,22 @@ fn unlabelled(structure: &Structure) -> Sample {
         bonds: structure.bonds.clone(),
         ..Sample::default()
     }
+}
+
+/// With bonds as those that models of QM9 are trained on, aromatic ones among them.
+fn bonded(structure: &Structure) -> Option<Sample> {
+    let mut sample = unlabelled(structure);
+    let charges = structure
+        .atom_properties
+        .iter()
+        .find(|property| property.name == sdf::FORMAL_CHARGE);
+    let charges = match charges.map(|property| &property.values) {
+        Some(AtomValues::Integer(charges)) => Some(charges.as_slice()),
+        _ => None,
+    };
+    let bonds = sample.bonds.as_deref()?;
+    sample.bonds = Some(qm9::with_aromatic(&sample.species, charges, bonds));
+    Some(sample)
 }
 
 /// One quantity of one item.

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use steerable_data::Sample;
+use steerable_data::{Sample, element};
 use steerable_train::checkpoint::{Checkpoint, ModelDescription};
 use steerable_train::models::{
     AtomInput, BondInput, ModelError, NetworkConfig, PointNet, PointNetConfig, PotentialConfig,
@@ -17,8 +17,8 @@ use steerable_train::tasks::{
 use steerable_train::{Schedule, TrainError, TrainingConfig};
 
 use crate::config::{
-    ConfigError, DataConfig, GraphSection, HeadSection, LossSection, PoolingKind, RunConfig,
-    TaskKind, VectorKind, keys, overlay, taken,
+    ConfigError, DataConfig, EdgeKind, GraphSection, HeadSection, LossSection, PoolingKind,
+    RunConfig, TaskKind, VectorKind, keys, overlay, taken,
 };
 use crate::dataset::{CloudInput, DataSet};
 
@@ -175,11 +175,40 @@ impl Recipe {
             let (model, data) = (told(&targets), told(&data.targets));
             return Err(format!("the model foretells {model}, the data hold {data}").into());
         }
+        if let Some(input) = self.atoms() {
+            let others = data.elements.iter().filter(|z| !input.species.contains(z));
+            let others: Vec<_> = others.filter_map(|&z| element::symbol(z)).collect();
+            if !others.is_empty() {
+                let others = others.join(", ");
+                return Err(format!(
+                    "the data hold elements that the model does not know: {others}"
+                )
+                .into());
+            }
+        }
         if classes != data.classes {
             let (model, data) = (classes.join(", "), data.classes.join(", "));
             return Err(format!("the model's classes are {model}, the data's {data}").into());
         }
         Ok(())
+    }
+
+    /// Whether the model reads bonds, as edges or by their kinds.
+    pub fn reads_bonds(&self) -> bool {
+        let kinds = self
+            .atoms()
+            .is_some_and(|input| input.bonds == BondInput::Kinds);
+        kinds || self.graph.edges == EdgeKind::Bonds
+    }
+
+    /// How atoms are told to the model; `None` of shapes.
+    pub fn atoms(&self) -> Option<&AtomInput> {
+        match &self.model {
+            ModelRecipe::Property { config, .. } => Some(&config.input),
+            ModelRecipe::Potential { config, .. } => Some(&config.input),
+            ModelRecipe::Vectors { config, .. } => Some(&config.input),
+            ModelRecipe::Shapes { .. } | ModelRecipe::PointNet { .. } => None,
+        }
     }
 
     /// The classes' names, none but of shapes.

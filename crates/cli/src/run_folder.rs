@@ -96,6 +96,11 @@ impl RunFolder {
         Ok(Self(path))
     }
 
+    /// Whether a folder holds a run.
+    pub fn is_used(path: &Path) -> bool {
+        Self(path.to_path_buf()).checkpoints().exists()
+    }
+
     /// The folder's path.
     pub fn path(&self) -> &Path {
         &self.0

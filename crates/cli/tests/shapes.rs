@@ -175,6 +175,7 @@ fn arrays_of_clouds_and_labels_are_trained_tested_and_asked_about() {
     let known = ["\"cup\"", "\"pot\"", "\"pan\"", "\"never seen\""];
     assert!(answers.len() == 3 && answers.iter().all(|a| known.iter().any(|k| a.ends_with(k))));
 
+    scratch.write("t.ply", "");
     let without = data.replace(
         "test_file = \"t.npy\"\ntest_labels = \"t_labels.npy\"\n",
         "",
@@ -201,6 +202,11 @@ fn arrays_of_clouds_and_labels_are_trained_tested_and_asked_about() {
             "\"t.npy\"",
             "\"t.ply\"",
             "t.ply: labelled clouds are read from .npz",
+        ),
+        (
+            "\"t.npy\"",
+            "\"none.npy\"",
+            "data.test_file = \"none.npy\": not there",
         ),
         ("\"t.npy\"", "7", "a path or a list of paths"),
     ] {

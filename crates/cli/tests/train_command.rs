@@ -349,6 +349,12 @@ fn a_trained_model_is_evaluated_checked_asked_and_exported() {
     succeeds(&["predict", path(&run), path(&data), "--out", path(&csv)]);
     assert_eq!(text_of(&csv).lines().count(), 25);
 
+    let other = scratch.path("other.xyz");
+    write(&other, "1\n\nH 0 0 0\n2\n\nH 0 0 0\nBr 1.4 0 0\n");
+    let error = fails(&["predict", path(&run), path(&other), "--out", path(&csv)]);
+    let expected = "other.xyz: item 1 holds Br, the model knows H, O only";
+    assert!(error.contains(expected), "{error}");
+
     let exported = scratch.path("exported.safetensors");
     let model = run.join("model.safetensors");
     succeeds(&[
@@ -496,7 +502,12 @@ fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
             "holds H, which data.elements",
             "item",
         ),
-        ("water.extxyz", "wine.extxyz", "wine.extxyz", "No such file"),
+        (
+            "water.extxyz",
+            "wine.extxyz",
+            "wine.extxyz",
+            "not there, neither beside",
+        ),
         (
             "hidden = \"4x0e + 2x1o\"",
             "hidden = \"4x0e + 2y1o\"",

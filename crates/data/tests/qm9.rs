@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use steerable_data::npy::{Array, Elements, Npz, write_archive};
 use steerable_data::qm9::{self, Qm9, Target};
-use steerable_data::{BondKind, CacheError, ReadError, extxyz};
+use steerable_data::{Bond, BondKind, CacheError, ReadError, extxyz};
 
 const HEADER: &str = "XYZ_file,Index,SMILES,Elements,XYZ_Ang,Mulliken_pop,Dipole_debye,\
     Polarizability_bohr3,HOMO_au,LUMO_au,HOMO_LUMO_gap_au,R2_bohr2,ZPVE_au,InternalEnergy_0K_au,\
@@ -349,4 +349,50 @@ fn the_whole_package_is_read_and_its_bonds_fit() {
     }
     // RDKit 2026.9.1 finds the first number; the second is that of twelve oxonines' bonds.
     assert_eq!(aromatic, 122_040 + 12 * 9);
+}
+
+#[test]
+fn a_kekule_form_becomes_aromatic_where_qm9_has_it_so() {
+    use BondKind::{Double, Single};
+    let bond = |a: usize, b: usize, kind| Bond {
+        atoms: [a.min(b) as u32, a.max(b) as u32],
+        kind,
+    };
+    // A ring of carbon with as many hydrogens, its bonds double and single in turn.
+    let ring = |length: u32| {
+        let species = [vec![6; length as usize], vec![1; length as usize]].concat();
+        let kinds = [Double, Single];
+        let within = (0..length).map(|i| {
+            bond(
+                i as usize,
+                ((i + 1) % length) as usize,
+                kinds[i as usize % 2],
+            )
+        });
+        let outward = (0..length as usize).map(|i| bond(i, i + length as usize, Single));
+        let bonds: Vec<Bond> = within.chain(outward).collect();
+        let told = qm9::with_aromatic(&species, None, &bonds);
+        assert!(told.iter().zip(&bonds).all(|(a, b)| a.atoms == b.atoms));
+        told.iter()
+            .filter(|bond| bond.kind == BondKind::Aromatic)
+            .count()
+    };
+    assert_eq!((ring(6), ring(8), ring(66)), (6, 0, 0));
+    // Pyrrole gives two electrons by its nitrogen, the ion of cyclopentadiene by its charge, furan has no hydrogen.
+    let five = |hetero: u8, hydrogens: usize, charge: i64| {
+        let species = [vec![hetero, 6, 6, 6, 6], vec![1; 4 + hydrogens]].concat();
+        let kinds = [Single, Double, Single, Double, Single];
+        let within = (0..5).map(|i| bond(i, (i + 1) % 5, kinds[i]));
+        let outward = (0..4 + hydrogens).map(|h| bond((h + 1) % 5, 5 + h, Single));
+        let bonds: Vec<Bond> = within.chain(outward).collect();
+        let mut charges = vec![0; species.len()];
+        charges[0] = charge;
+        let told = qm9::with_aromatic(&species, Some(&charges), &bonds);
+        assert_eq!(qm9::with_aromatic(&species, Some(&charges), &told), told);
+        told.iter()
+            .filter(|bond| bond.kind == BondKind::Aromatic)
+            .count()
+    };
+    assert_eq!((five(7, 1, 0), five(8, 0, 0)), (5, 5));
+    assert_eq!((five(6, 1, -1), five(6, 1, 1)), (5, 0));
 }

@@ -9,6 +9,7 @@
 //! train = 10000
 //! validation = 1000
 //! test = 1000
+//! elements = ["H", "C", "N", "O", "F"]    # those of the items to train on if it is not given
 //!
 //! [graph]
 //! edges = "radius"             # bonds, complete, radius, nearest

@@ -182,6 +182,25 @@ impl RunConfig {
         }
     }
 
+    /// A path of the configuration where something is.
+    ///
+    /// # Errors
+    /// When nothing is there, with the key.
+    pub fn found(&self, key: &str, path: &Path) -> Result<PathBuf, ConfigError> {
+        let found = self.path(path);
+        match found.exists() {
+            true => Ok(found),
+            false => {
+                let hint = match self.task {
+                    TaskKind::Qm9 => "; `steerable data fetch qm9` makes data/qm9.npz",
+                    _ => "",
+                };
+                let told = format!("not there, neither beside the configuration nor here{hint}");
+                Err(self.refuse(key, &format!("{:?}", path.display().to_string()), &told))
+            }
+        }
+    }
+
     /// The text with the paths of the data as they were found, so that a copy of it elsewhere means the same.
     pub fn text_with_paths(&self) -> String {
         with_paths(&self.text, |path| {

@@ -91,7 +91,8 @@ pub fn asked_clouds(file: &Path, input: CloudInput) -> Result<Vec<Sample>, Box<d
 }
 
 pub(super) fn read(config: &RunConfig, data: &ShapeData) -> Result<DataSet, Box<dyn Error>> {
-    let first = config.path(data.file.0.first().ok_or("data.file names no file")?);
+    let first = data.file.0.first().ok_or("data.file names no file")?;
+    let first = config.found("data.file", first)?;
     let mut all = labelled(config, data, &first)?;
     name_classes(config, data, &mut all.classes)?;
     let (mut of_training, mut test) = (Vec::new(), Vec::new());
@@ -192,20 +193,27 @@ fn labelled(
         return Ok(all);
     }
     let parts = [
-        ("data.labels", &data.file, &data.labels, false),
-        ("data.test_labels", &data.test_file, &data.test_labels, true),
+        ("data.file", &data.file, "data.labels", &data.labels, false),
+        (
+            "data.test_file",
+            &data.test_file,
+            "data.test_labels",
+            &data.test_labels,
+            true,
+        ),
     ];
-    for (key, files, labels, is_test) in parts {
+    for (key, files, labels_key, labels, is_test) in parts {
         if kind == "npy" && labels.0.len() != files.0.len() {
             let allowed = format!("{} files, one for each file of clouds", files.0.len());
-            return Err(refused(key, labels, &allowed).into());
+            return Err(refused(labels_key, labels, &allowed).into());
         }
         for (index, file) in files.0.iter().enumerate() {
-            let file = config.path(file);
+            let file = config.found(key, file)?;
             let clouds = match extension(&file).as_str() {
                 "h5" | "hdf5" => of_hdf5(&file, is_test)?,
                 "npy" => {
-                    let labels = config.path(labels.0.get(index).ok_or("labels are missing")?);
+                    let labels = labels.0.get(index).ok_or("labels are missing")?;
+                    let labels = config.found(labels_key, labels)?;
                     shapes::read_labelled_arrays(&file, labels, is_test)?
                 }
                 _ => {

@@ -13,7 +13,7 @@ use crate::config::{RunConfig, StructureData, TaskKind, VectorKind};
 const UNIT: EnergyUnit = EnergyUnit::MilliElectronVolt;
 
 pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, Box<dyn Error>> {
-    let file = config.path(&data.file);
+    let file = config.found("data.file", &data.file)?;
     let all = structures(&file, data.energy_unit.into())?;
     let first = all
         .first()
@@ -26,7 +26,9 @@ pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, 
         };
         structures.iter().enumerate().map(sample).collect()
     };
-    let test_file = data.test_file.as_ref().map(|file| config.path(file));
+    let test_file = data.test_file.as_ref();
+    let test_file = test_file.map(|file| config.found("data.test_file", file));
+    let test_file = test_file.transpose()?;
     let from_file = match &test_file {
         Some(_) => 0,
         None => data.test.unwrap_or(0),

@@ -9,7 +9,7 @@ use super::elements::{Part, TRAIN, elements};
 use crate::config::{EdgeKind, Qm9Data, RunConfig};
 
 pub(super) fn read(config: &RunConfig, data: &Qm9Data) -> Result<DataSet, Box<dyn Error>> {
-    let file = config.path(&data.file);
+    let file = config.found("data.file", &data.file)?;
     let all = match file.extension().and_then(|extension| extension.to_str()) {
         // Reading the wheel takes half a minute, what is cached beside it a second.
         Some("whl") => qm9::read_cached(&file, file.with_extension("npz"))?,

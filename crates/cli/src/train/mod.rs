@@ -77,15 +77,17 @@ pub fn run(args: &TrainArgs) -> CommandResult {
         }
         settings.max_minutes = args.minutes;
     }
-    let run = RunFolder::create(args.out.clone().unwrap_or_else(|| config.directory()))?;
-    if !args.resume && run.checkpoints().exists() {
+    let folder = args.out.clone().unwrap_or_else(|| config.directory());
+    if !args.resume && RunFolder::is_used(&folder) {
         return Err(format!(
             "{} holds a run already: --resume goes on with it, --out chooses another folder",
-            run.path().display()
+            folder.display()
         )
         .into());
     }
     let data = DataSet::read(&config)?;
+    // Only now: a wrong configuration leaves no folder.
+    let run = RunFolder::create(folder)?;
     let recipe = Recipe::new(&config, &choices, &data);
     println!(
         "{}: {} items to train on, {} to validate, {} to test",

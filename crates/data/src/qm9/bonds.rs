@@ -41,6 +41,55 @@ pub(super) fn bonds(
     Ok(bonds.iter().all(fits).then_some(bonds))
 }
 
+/// The bonds of any molecule with those told to be aromatic that would be in QM9: by the rules of RDKit's that the
+/// module names, of bonds in a Kekule form, as files have them. `charges` are the formal ones of the atoms, in e, zeros
+/// if they are not given.
+///
+/// Molecules with an aromatic bond already, and those of more than 64 heavy atoms or 64 bonds between them, stay as
+/// they are.
+///
+/// # Panics
+/// If a bond names an atom that is none, or there are not as many charges as atoms.
+#[must_use]
+pub fn with_aromatic(species: &[u8], charges: Option<&[i64]>, bonds: &[Bond]) -> Vec<Bond> {
+    const MOST: usize = 64;
+    let mut told = bonds.to_vec();
+    let mut places = vec![None; species.len()];
+    let mut atoms = Vec::new();
+    for (index, &element) in species.iter().enumerate().filter(|(_, z)| **z != 1) {
+        places[index] = Some(atoms.len());
+        let charge = charges.map_or(0, |charges| charges[index]);
+        atoms.push(Atom {
+            element,
+            charge: i8::try_from(charge).unwrap_or_default(),
+            hydrogens: 0,
+        });
+    }
+    let (mut heavy, mut numbers) = (Vec::new(), Vec::new());
+    for (number, bond) in bonds.iter().enumerate() {
+        match bond.atoms.map(|atom| places[atom as usize]) {
+            [Some(a), Some(b)] => {
+                heavy.push((a, b, bond.kind));
+                numbers.push(number);
+            }
+            [Some(atom), None] | [None, Some(atom)] => {
+                let hydrogens = &mut atoms[atom].hydrogens;
+                *hydrogens = hydrogens.saturating_add(1);
+            }
+            [None, None] => {}
+        }
+    }
+    let is_told = bonds.iter().any(|bond| bond.kind == BondKind::Aromatic);
+    if is_told || atoms.len() > MOST || heavy.len() > MOST {
+        return told;
+    }
+    set_aromatic(&atoms, &mut heavy);
+    for (number, (_, _, kind)) in numbers.into_iter().zip(heavy) {
+        told[number].kind = kind;
+    }
+    told
+}
+
 /// The longest bond in units of the sum of its atoms' covalent radii.
 const LONGEST_BOND: f64 = 1.45;
 

@@ -49,6 +49,7 @@ mod rings;
 mod table;
 mod target;
 
+pub use bonds::with_aromatic;
 pub use cache::{WHEEL_SHA256, read_cached, sha256};
 pub use target::Target;
 

@@ -1,5 +1,6 @@
 //! What can be wrong with a model's configuration, or with data for it.
 
+use steerable_data::element;
 use steerable_nn::BuildError;
 use thiserror::Error;
 
@@ -21,7 +22,7 @@ pub enum ModelError {
         allowed: &'static str,
     },
     /// An element that the model was not built for.
-    #[error("item {item}: atomic number {species} is none of those of the model, {known:?}")]
+    #[error("item {item} holds {}, the model knows {} only", named(&[*.species]), named(known))]
     Species {
         /// Index of the item in its data set.
         item: usize,
@@ -36,6 +37,15 @@ pub enum ModelError {
         /// What.
         what: &'static str,
     },
+}
+
+/// Elements by their symbols, others by their numbers.
+fn named(species: &[u8]) -> String {
+    let name = |&z: &u8| match element::symbol(z) {
+        Some(symbol) => symbol.to_owned(),
+        None => format!("atomic number {z}"),
+    };
+    species.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 impl ModelError {
