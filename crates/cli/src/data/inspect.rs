@@ -18,7 +18,7 @@ use crate::table::{grouped, table};
 #[derive(Debug, Args)]
 pub struct InspectArgs {
     /// A file: .xyz, .extxyz, .sdf, .mol (also .gz), .npz, .npy, .off, .ply, .obj, .txt, .pts, .pdb, .cif
-    /// (also .gz), a wheel of qm9pack, .safetensors.
+    /// (also .gz), a wheel of qm9pack, .safetensors; or a folder of meshes.
     pub file: PathBuf,
 }
 
@@ -38,6 +38,7 @@ pub fn run(args: &InspectArgs) -> CommandResult {
 pub fn describe(file: &Path) -> Result<String, Box<dyn std::error::Error>> {
     let extension = extension(file);
     Ok(match extension.as_str() {
+        _ if file.is_dir() => models(file)?,
         "xyz" | "extxyz" => structures(extxyz::open(file)?)?,
         "sdf" | "sd" | "mol" => structures(sdf::open(file)?)?,
         "npz" => archive(file)?,
@@ -245,6 +246,22 @@ fn tensors(file: &Path) -> Result<String, Box<dyn std::error::Error>> {
         .collect();
     rows.sort();
     Ok(table(&["tensor", "shape", "type"], &rows))
+}
+
+/// A folder of ModelNet: its classes and how many shapes they have.
+fn models(folder: &Path) -> Result<String, ReadError> {
+    let folder = shapes::ModelFolder::open(folder, 0, 0)?;
+    let rows: Vec<Vec<String>> = folder
+        .classes
+        .iter()
+        .enumerate()
+        .map(|(label, class)| {
+            let own = folder.models.iter().filter(|model| model.label == label);
+            let (test, train): (Vec<_>, Vec<_>) = own.partition(|model| model.is_test);
+            vec![class.clone(), grouped(train.len()), grouped(test.len())]
+        })
+        .collect();
+    Ok(table(&["class", "to train on", "to test"], &rows))
 }
 
 fn mesh(file: &Path) -> Result<String, ReadError> {
