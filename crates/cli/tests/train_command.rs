@@ -514,6 +514,18 @@ fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
             "model.hidden",
             "2y1o",
         ),
+        (
+            "hidden = \"4x0e + 2x1o\"",
+            "hidden = \"4x2e\"",
+            "water.toml: [model]: ",
+            "4x2e",
+        ),
+        (
+            "batch_nodes = 6",
+            "batch_nodes = 2",
+            "has 3 nodes and 6 edges, more than a batch may hold",
+            "2 nodes and 40 edges",
+        ),
     ];
     for (from, to, first, second) in cases {
         write(&scratch.config, text.replace(from, to));

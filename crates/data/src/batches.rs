@@ -26,7 +26,10 @@ pub struct ItemSize {
 
 /// An item that no batch has room for.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("item {item} has {size:?}, and {budget:?} is all that a batch may hold")]
+#[error(
+    "item {item} has {} nodes and {} edges, more than a batch may hold: {} nodes and {} edges",
+    size.nodes, size.edges, budget.nodes, budget.edges
+)]
 pub struct OverBudget {
     /// Its index.
     pub item: usize,

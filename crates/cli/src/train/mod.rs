@@ -4,13 +4,14 @@ pub mod interrupt;
 mod progress;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
 use steerable_data::{Loader, Turns};
 use steerable_train::checkpoint::{Checkpoint, Group, Header};
+use steerable_train::models::ModelError;
 use steerable_train::tasks::Task;
 use steerable_train::{Outcome, Trainer, TrainingConfig, TrainingData};
 
@@ -107,7 +108,9 @@ pub fn run(args: &TrainArgs) -> CommandResult {
         config: config.text_with_paths(),
         resume: args.resume,
     };
-    let outcome = recipe.build(&device, sitting)?;
+    let outcome = recipe
+        .build(&device, sitting)
+        .map_err(|error| in_section(error, &config.file))?;
     if outcome == Outcome::Stopped {
         println!("stopped and saved; go on with: {}", args.to_resume(&run));
         return Ok(());
@@ -123,6 +126,16 @@ pub fn run(args: &TrainArgs) -> CommandResult {
         run.report().display()
     );
     Ok(())
+}
+
+/// An error of a model that cannot be built, with the section that tells how it should be.
+fn in_section(error: Box<dyn Error>, config: &Path) -> Box<dyn Error> {
+    match error.downcast_ref() {
+        Some(ModelError::Build(_) | ModelError::Value { .. }) => {
+            format!("{}: [model]: {error}", config.display()).into()
+        }
+        _ => error,
+    }
 }
 
 struct Sitting<'a> {

@@ -43,6 +43,9 @@ pub enum ImportError {
 /// fibers, in ascending degrees. `prefix` stands before every key, as `"transformer."` in a pooled model.
 /// The model is returned whole or not at all.
 ///
+/// Of a `.pth` the store is `PytorchStore::from_file(..).map_indices_contiguous(false)`: by default it numbers the layers
+/// of a sequence anew, and a key would name another tensor.
+///
 /// # Errors
 /// When a tensor is missing or has another shape.
 pub fn load(
