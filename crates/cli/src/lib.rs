@@ -18,6 +18,7 @@
 
 mod args;
 pub mod check;
+pub mod choices;
 pub mod config;
 pub mod data;
 pub mod dataset;

@@ -8,17 +8,16 @@ use serde::{Deserialize, Serialize};
 use steerable_data::{Sample, element};
 use steerable_train::checkpoint::{Checkpoint, ModelDescription};
 use steerable_train::models::{
-    AtomInput, BondInput, ModelError, NetworkConfig, PointNet, PointNetConfig, PotentialConfig,
-    PropertyConfig, Scaling, ShapeClassifier, ShapeClassifierConfig, VectorConfig, VectorTarget,
+    AtomInput, BondInput, PointNet, PointNetConfig, PotentialConfig, PropertyConfig, Scaling,
+    ShapeClassifier, ShapeClassifierConfig, VectorConfig, VectorTarget,
 };
 use steerable_train::tasks::{
     Classification, DirectVectors, EnergyAndForcesTask, PropertyTask, Task,
 };
-use steerable_train::{Schedule, TrainError, TrainingConfig};
 
+use crate::choices::Choices;
 use crate::config::{
-    ConfigError, DataConfig, EdgeKind, GraphSection, HeadSection, LossSection, PoolingKind,
-    RunConfig, TaskKind, VectorKind, keys, overlay, taken,
+    DataConfig, EdgeKind, GraphSection, LossSection, PoolingKind, RunConfig, TaskKind, VectorKind,
 };
 use crate::dataset::{CloudInput, DataSet};
 
@@ -307,80 +306,8 @@ impl Recipe {
     }
 }
 
-/// What `[model]` and `[training]` choose, over the defaults.
-#[derive(Clone, Debug)]
-pub struct Choices {
-    /// The network.
-    pub network: NetworkConfig,
-    /// What of the model is not its network.
-    pub head: HeadSection,
-    /// The training.
-    pub training: TrainingConfig,
-    /// What errors cost.
-    pub losses: LossSection,
-}
-
-impl Choices {
-    /// Of a configuration.
-    ///
-    /// # Errors
-    /// When a key or a value is not allowed.
-    pub fn of(config: &RunConfig) -> Result<Self, ConfigError> {
-        let file = config.file.as_path();
-        let mut section = config.model.clone();
-        let head = HeadSection::default();
-        let of_head = taken(&head, &mut section);
-        let head = overlay(file, "model", &head, &of_head, &[])?;
-        let network = overlay(
-            file,
-            "model",
-            &NetworkConfig::default(),
-            &section,
-            &keys(&head),
-        )?;
-
-        let mut section = config.training.clone();
-        let (schedule, losses) = (Schedule::default(), LossSection::default());
-        let of_schedule = taken(&schedule, &mut section);
-        let of_losses = taken(&losses, &mut section);
-        let schedule = overlay(file, "training", &schedule, &of_schedule, &[])?;
-        let losses = overlay(file, "training", &losses, &of_losses, &[])?;
-        let others = [keys(&schedule), keys(&losses)].concat();
-        let mut training = overlay(
-            file,
-            "training",
-            &TrainingConfig::default(),
-            &section,
-            &others,
-        )?;
-        training.schedule = schedule;
-        if let Err(TrainError::Value {
-            key,
-            value,
-            allowed,
-        }) = training.check()
-        {
-            return Err(config.refuse(&format!("training.{key}"), &value, allowed));
-        }
-        if let Err(ModelError::Value {
-            key,
-            value,
-            allowed,
-        }) = potential_task(&losses, "").check()
-        {
-            let key = if key == "step" { "force_step" } else { key };
-            return Err(config.refuse(&format!("training.{key}"), &value, allowed));
-        }
-        Ok(Self {
-            network,
-            head,
-            training,
-            losses,
-        })
-    }
-}
-
-fn potential_task(losses: &LossSection, unit: &str) -> EnergyAndForcesTask {
+/// The task of a potential.
+pub fn potential_task(losses: &LossSection, unit: &str) -> EnergyAndForcesTask {
     EnergyAndForcesTask {
         energy_unit: unit.to_owned(),
         energy_loss: losses.loss,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The keys of `[data]` that hold a path or a list of paths.
@@ -26,7 +27,7 @@ fn places(text: &str) -> Vec<(Range<usize>, String)> {
     let mut places = Vec::new();
     let table = DeTable::parse(text).ok();
     let data = table.as_ref().and_then(|table| table.get_ref().get("data"));
-    if let Some(DeValue::Table(data)) = data.map(|data| data.get_ref()) {
+    if let Some(DeValue::Table(data)) = data.map(Spanned::get_ref) {
         for value in KEYS.iter().filter_map(|&key| data.get(key)) {
             match value.get_ref() {
                 DeValue::String(path) => places.push((value.span(), path.to_string())),

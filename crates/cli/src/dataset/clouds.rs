@@ -9,7 +9,7 @@ use steerable_data::shapes::{self, Cloud, LabelledClouds, MeshFormat, ModelFolde
 use steerable_data::{Quantities, Sample, shuffled};
 
 use super::{DataSet, extension};
-use crate::config::{Files, RunConfig, ShapeData};
+use crate::config::{ConfigError, Files, RunConfig, ShapeData};
 
 /// Points drawn on a mesh where their number is not given.
 const MESH_POINTS: usize = 1024;
@@ -159,75 +159,112 @@ fn labelled(
     data: &ShapeData,
     first: &Path,
 ) -> Result<Labelled, Box<dyn Error>> {
+    check_keys(config, data, first)?;
     let input = CloudInput::of(data);
     let mut all = Labelled::default();
-    let kind = extension(first);
-    let tells_parts = first.is_dir() || kind == "npz";
-    let refused = |key: &str, files: &Files, allowed: &str| {
-        let value = files.0.iter().map(|file| file.display().to_string());
-        config.refuse(key, &format!("{:?}", value.collect::<Vec<_>>()), allowed)
-    };
-    if tells_parts && data.file.0.len() > 1 {
-        let allowed = "one archive or one folder, or several files of HDF5 or .npy";
-        return Err(refused("data.file", &data.file, allowed).into());
-    }
-    let others = [
-        ("data.test_file", &data.test_file, tells_parts),
-        ("data.labels", &data.labels, kind != "npy"),
-        ("data.test_labels", &data.test_labels, kind != "npy"),
-    ];
-    for (key, files, is_none_of_it) in others {
-        if is_none_of_it && !files.0.is_empty() {
-            let allowed = format!("nothing, since {} tells it itself", first.display());
-            return Err(refused(key, files, &allowed).into());
-        }
-    }
     if first.is_dir() {
         let points = data.points.unwrap_or(MESH_POINTS);
         let folder = ModelFolder::open(first, points, data.split_seed)?;
         all.add(of_folder(&folder)?, first, input)?;
-        return Ok(all);
-    }
-    if kind == "npz" {
+    } else if extension(first) == "npz" {
         all.add(shapes::read_clouds(first)?, first, input)?;
-        return Ok(all);
-    }
-    let parts = [
-        ("data.file", &data.file, "data.labels", &data.labels, false),
-        (
-            "data.test_file",
-            &data.test_file,
-            "data.test_labels",
-            &data.test_labels,
-            true,
-        ),
-    ];
-    for (key, files, labels_key, labels, is_test) in parts {
-        if kind == "npy" && labels.0.len() != files.0.len() {
-            let allowed = format!("{} files, one for each file of clouds", files.0.len());
-            return Err(refused(labels_key, labels, &allowed).into());
-        }
-        for (index, file) in files.0.iter().enumerate() {
-            let file = config.found(key, file)?;
-            let clouds = match extension(&file).as_str() {
-                "h5" | "hdf5" => of_hdf5(&file, is_test)?,
-                "npy" => {
-                    let labels = labels.0.get(index).ok_or("labels are missing")?;
-                    let labels = config.found(labels_key, labels)?;
-                    shapes::read_labelled_arrays(&file, labels, is_test)?
-                }
-                _ => {
-                    return Err(format!(
-                        "{}: labelled clouds are read from .npz, .h5, .hdf5, .npy and folders of meshes",
-                        file.display()
-                    )
-                    .into());
-                }
-            };
-            all.add(clouds, &file, input)?;
+    } else {
+        for (part, is_test) in [(Part::train(data), false), (Part::test(data), true)] {
+            for (index, file) in part.files.0.iter().enumerate() {
+                let file = config.found(part.key, file)?;
+                let clouds = part.clouds(config, index, &file, is_test)?;
+                all.add(clouds, &file, input)?;
+            }
         }
     }
     Ok(all)
+}
+
+/// Files of clouds and, if they are arrays, of their labels, with the keys that name them.
+struct Part<'a> {
+    key: &'static str,
+    files: &'a Files,
+    labels_key: &'static str,
+    labels: &'a Files,
+}
+
+impl<'a> Part<'a> {
+    fn train(data: &'a ShapeData) -> Self {
+        Self {
+            key: "data.file",
+            files: &data.file,
+            labels_key: "data.labels",
+            labels: &data.labels,
+        }
+    }
+
+    fn test(data: &'a ShapeData) -> Self {
+        Self {
+            key: "data.test_file",
+            files: &data.test_file,
+            labels_key: "data.test_labels",
+            labels: &data.test_labels,
+        }
+    }
+
+    /// The clouds of one of the files.
+    fn clouds(
+        &self,
+        config: &RunConfig,
+        index: usize,
+        file: &Path,
+        is_test: bool,
+    ) -> Result<LabelledClouds, Box<dyn Error>> {
+        match extension(file).as_str() {
+            "h5" | "hdf5" => of_hdf5(file, is_test),
+            "npy" => {
+                let labels = self.labels.0.get(index);
+                let labels = labels.ok_or_else(|| format!("{}: no labels", file.display()))?;
+                let labels = config.found(self.labels_key, labels)?;
+                Ok(shapes::read_labelled_arrays(file, labels, is_test)?)
+            }
+            _ => Err(format!(
+                "{}: labelled clouds are read from .npz, .h5, .hdf5, .npy and folders of meshes",
+                file.display()
+            )
+            .into()),
+        }
+    }
+}
+
+/// Refuses keys that do not go with the kind of the data.
+fn check_keys(config: &RunConfig, data: &ShapeData, first: &Path) -> Result<(), ConfigError> {
+    let kind = extension(first);
+    let tells_parts = first.is_dir() || kind == "npz";
+    let refused = |key: &str, files: &Files, allowed: &str| {
+        let value: Vec<_> = files
+            .0
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        Err(config.refuse(key, &format!("{value:?}"), allowed))
+    };
+    if tells_parts && data.file.0.len() > 1 {
+        let allowed = "one archive or one folder, or several files of HDF5 or .npy";
+        return refused("data.file", &data.file, allowed);
+    }
+    let none = format!("nothing, since {} tells it itself", first.display());
+    if tells_parts && !data.test_file.0.is_empty() {
+        return refused("data.test_file", &data.test_file, &none);
+    }
+    for part in [Part::train(data), Part::test(data)] {
+        match kind == "npy" {
+            true if part.labels.0.len() != part.files.0.len() => {
+                let allowed = format!("{} files, one for each of {}", part.files.0.len(), part.key);
+                return refused(part.labels_key, part.labels, &allowed);
+            }
+            false if !part.labels.0.is_empty() => {
+                return refused(part.labels_key, part.labels, &none);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Gives classes that are numbers their names.

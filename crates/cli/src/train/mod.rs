@@ -16,10 +16,11 @@ use steerable_train::tasks::Task;
 use steerable_train::{Outcome, Trainer, TrainingConfig, TrainingData};
 
 use crate::CommandResult;
+use crate::choices::Choices;
 use crate::config::RunConfig;
 use crate::dataset::DataSet;
 use crate::evaluation::measure;
-use crate::recipe::{Choices, Recipe, WithTask};
+use crate::recipe::{Recipe, WithTask};
 use crate::report::Report;
 use crate::run_folder::{RunFolder, write_whole};
 use crate::table::grouped;
