@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::couple::kernel_entries;
-use super::lanes::{LANES, Lanes, Packed};
+use super::lanes::{LANES, Lanes, Packed, scaled_add};
 use super::last_layer::{PackedWeight, WeightGradient};
 use super::program::PathProgram;
 use super::tiles::Tile;
@@ -87,9 +87,10 @@ pub(crate) struct ChannelWise<T> {
     /// `[edge, slab columns]`
     radial: Vec<T>,
     to_radial: Vec<T>,
-    /// Kernel entries of sixteen edges.
+    /// Kernel entries of sixteen edges, and the gradient to them.
     entries: Vec<Lanes<T>>,
-    /// Gradient to the harmonics of one edge, before the sum over channels.
+    to_entries: Vec<Lanes<T>>,
+    /// Gradient to the harmonics of sixteen edges.
     to_y: Vec<Lanes<T>>,
 }
 
@@ -99,6 +100,7 @@ impl<T: Real> ChannelWise<T> {
         let widest = slabs.iter().map(|slab| slab.weights.len()).max();
         let most_entries = slabs.iter().map(|slab| slab.num_entries).max();
         let radial = vec![T::ZERO; super::EDGES * widest.unwrap_or(0)];
+        let entries = vec![[T::ZERO; LANES]; most_entries.unwrap_or(0)];
         let width = convolution.harmonics_width;
         Self {
             to_radial: if wanted.is_some() {
@@ -107,7 +109,11 @@ impl<T: Real> ChannelWise<T> {
                 Vec::new()
             },
             radial,
-            entries: vec![[T::ZERO; LANES]; most_entries.unwrap_or(0)],
+            to_entries: match wanted {
+                Some(wanted) if wanted.harmonics => entries.clone(),
+                _ => Vec::new(),
+            },
+            entries,
             y: Packed::new(super::EDGES / LANES, width),
             to_y: vec![[T::ZERO; LANES]; width],
             slabs,
@@ -255,6 +261,19 @@ fn add_scaled<I: Instructions, T: Real, const W: usize, const N: usize>(
     }
 }
 
+/// The sum of a register, by halves.
+#[inline(always)]
+fn sum_of<T: Real, const W: usize>(mut numbers: [T; W]) -> T {
+    let mut half = W / 2;
+    while half > 0 {
+        for i in 0..half {
+            numbers[i] += numbers[i + half];
+        }
+        half /= 2;
+    }
+    numbers[0]
+}
+
 /// Calls a function for the channels `0..mul`, as many at a time as are left, with their number as
 /// constants.
 macro_rules! for_channels {
@@ -340,6 +359,23 @@ fn all_entries<I: Instructions, T: Real>(slab: &Slab<T>, y: &[Lanes<T>], entries
     }
 }
 
+/// The transpose of [`all_entries`]: the gradient to the harmonics of sixteen edges.
+#[inline(always)]
+fn entries_backward<I: Instructions, T: Real>(
+    slab: &Slab<T>,
+    to_entries: &[Lanes<T>],
+    to_y: &mut [Lanes<T>],
+) {
+    to_y.fill([T::ZERO; LANES]);
+    for Channels { path, entry, .. } in &slab.paths {
+        for (slot, to_entry) in path.slots.iter().zip(&to_entries[*entry..]) {
+            for &(harmonic, value) in &path.terms[slot.terms.clone()] {
+                to_y[harmonic] = scaled_add::<I, T>(to_entry, value, &to_y[harmonic]);
+            }
+        }
+    }
+}
+
 /// `out[m, c] += weight[c] sum over m_in of K[m, m_in] x[m_in, c]` for W N channels.
 #[inline(always)]
 fn add_message<I: Instructions, T: Real, const W: usize, const N: usize>(
@@ -392,6 +428,7 @@ impl<T: Real> Loop for Backward<'_, T> {
             radial,
             to_radial,
             entries,
+            to_entries,
             to_y,
             ..
         } = self.buffers;
@@ -407,13 +444,11 @@ impl<T: Real> Loop for Backward<'_, T> {
                 let lane = edge % LANES;
                 if lane == 0 {
                     all_entries::<I, T>(slab, y.run(edge / LANES), entries);
+                    to_entries.fill([T::ZERO; LANES]);
                 }
                 let features = convolution.features_of(self.tile.edges.start + edge);
                 let radial = &radial[edge * width..(edge + 1) * width];
                 let to_radial = &mut to_radial[edge * width..(edge + 1) * width];
-                if self.wanted.harmonics {
-                    to_y.fill([T::ZERO; LANES]);
-                }
                 for channels in &slab.paths {
                     let on_edge = OnEdge {
                         channels,
@@ -429,7 +464,10 @@ impl<T: Real> Loop for Backward<'_, T> {
                             true => Some(&mut self.to_features[edge * dim_in + channels.input..]),
                             false => None,
                         },
-                        y: self.wanted.harmonics.then_some(to_y.as_mut_slice()),
+                        entries: match self.wanted.harmonics {
+                            true => Some(&mut to_entries[channels.entry..]),
+                            false => None,
+                        },
                     };
                     for_channels!(
                         channels.mul,
@@ -437,10 +475,15 @@ impl<T: Real> Loop for Backward<'_, T> {
                         message_backward::<I, T>(&on_edge, c, grad, &mut gradients)
                     );
                 }
-                if self.wanted.harmonics {
-                    let row = &mut self.to_harmonics[edge * harmonics..(edge + 1) * harmonics];
-                    for (to, lanes) in row.iter_mut().zip(to_y.iter()) {
-                        *to += lanes.iter().fold(T::ZERO, |sum, &part| sum + part);
+                let is_last = lane + 1 == LANES || edge + 1 == self.tile.edges.len();
+                if is_last && self.wanted.harmonics {
+                    entries_backward::<I, T>(slab, to_entries, to_y);
+                    let rows = &mut self.to_harmonics[(edge - lane) * harmonics..];
+                    let rows = rows.chunks_exact_mut(harmonics.max(1));
+                    for (lane, row) in rows.take(lane + 1).enumerate() {
+                        for (to, from) in row.iter_mut().zip(to_y.iter()) {
+                            *to += from[lane];
+                        }
                     }
                 }
             }
@@ -451,7 +494,8 @@ impl<T: Real> Loop for Backward<'_, T> {
 struct EdgeGradients<'a, T> {
     weight: &'a mut [T],
     x: Option<&'a mut [T]>,
-    y: Option<&'a mut [Lanes<T>]>,
+    /// To the kernel entries of the path, for sixteen edges.
+    entries: Option<&'a mut [Lanes<T>]>,
 }
 
 /// The transposes of [`add_message`]. With `p = x[m_in] grad[m]`, the kernel entry K adds `K p` to the
@@ -474,9 +518,9 @@ fn message_backward<I: Instructions, T: Real, const W: usize, const N: usize>(
                 to_z[n][i] = weight[n][i] * grad[n][i];
             }
         }
-        let entries = &on_edge.entries[slots.clone()];
-        for (slot, entry) in path.slots[slots.clone()].iter().zip(entries) {
-            let entry = entry[on_edge.lane % LANES];
+        for index in slots.clone() {
+            let slot = &path.slots[index];
+            let entry = on_edge.entries[index][on_edge.lane % LANES];
             let first = slot.m_in * mul + c;
             let x: Block<T, W, N> = load(&on_edge.x[first..]);
             let mut to_entry = [T::ZERO; W];
@@ -490,10 +534,8 @@ fn message_backward<I: Instructions, T: Real, const W: usize, const N: usize>(
             if let Some(to_x) = &mut gradients.x {
                 add_scaled::<I, T, W, N>(&mut to_x[first..], entry, &to_z);
             }
-            if let Some(to_y) = &mut gradients.y {
-                for &(harmonic, value) in &path.terms[slot.terms.clone()] {
-                    add_scaled::<I, T, W, 1>(&mut to_y[harmonic], value, &[to_entry]);
-                }
+            if let Some(to_entries) = &mut gradients.entries {
+                to_entries[index][on_edge.lane % LANES] += sum_of(to_entry);
             }
         }
     }
