@@ -142,7 +142,8 @@ const CA_CA: f64 = 3.8;
 const CA_CA_SPREAD: f64 = 0.1;
 
 /// A distance counts as known if it lies beyond the last edge with no more than this probability: one that is
-/// told too short is a short cut for all shortest paths, and bends the whole chain.
+/// told too short is a short cut for all shortest paths, and bends the whole chain. Of 0.02 to 0.5 the best on chains
+/// that a trunk was trained on.
 const MOST_BEYOND: f64 = 0.02;
 
 /// Where fewer pairs than this for each residue are that certain, those that are more likely below the last edge
