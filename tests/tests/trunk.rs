@@ -503,7 +503,8 @@ fn observed_orientations_are_binned_and_as_corrupt_as_was_asked() {
     let turned = OrientationCorruption { turn: 0.3, ..clean };
     let turned = ObservedOrientations::new(&residues, bins, turned, &mut rng);
     let features = numbers(exact.features(&device, DType::F64));
-    let (mut near, mut missing, mut wrong, mut seen, mut square) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let (mut near, mut missing, mut wrong, mut seen, mut square) =
+        (0.0_f64, 0.0, 0.0, 0.0, 0.0_f64);
     for i in 0..residues.len() {
         for j in 0..residues.len() {
             let apart = (residues[i].backbone.ca - residues[j].backbone.ca).norm();
@@ -540,7 +541,7 @@ fn observed_orientations_are_binned_and_as_corrupt_as_was_asked() {
     let expected = 0.2 * 23.0 / 24.0;
     assert!((wrong / seen - expected).abs() < 0.03, "{}", wrong / seen);
     // The normal error, and that of the bins.
-    let spread = (square / near as f64).sqrt();
+    let spread = (square / near).sqrt();
     let expected = (0.3_f64.powi(2) + (TAU / 24.0).powi(2) / 12.0).sqrt();
     assert!(
         (spread / expected - 1.0).abs() < 0.05,
