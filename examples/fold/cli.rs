@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
-use steerable_protein::trunk::Corruption;
+use steerable_protein::trunk::{Corruption, OrientationCorruption};
+
+use super::start::Observation;
 
 /// Trains models that refine and fold protein backbones, and reports on chains they have not seen:
 /// CA-RMSD, lDDT and TM-score before and after, beside the trivial baseline.
@@ -58,6 +60,13 @@ pub struct Cli {
     #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [0.0, 2.0],
           value_parser = per_cent)]
     pub wrong: Vec<f64>,
+    /// Read orientations of pairs (omega, theta and phi of trRosetta, up to 20 angstrom) beside their distances:
+    /// as often missing and as often wrong.
+    #[arg(long)]
+    pub orientations: bool,
+    /// Error of the observed orientations in degrees: standard deviation of each angle.
+    #[arg(long, default_value_t = 30.0, value_parser = not_negative)]
+    pub turn: f64,
     /// Pieces of chains in a step, each on a thread of its own.
     #[arg(long, default_value_t = 2, value_parser = at_least::<1>)]
     pub batch: usize,
@@ -119,8 +128,23 @@ fn above_zero(text: &str) -> Result<f64, String> {
 }
 
 impl Cli {
+    /// How what is observed differs from the truth, when this per cent of it is wrong.
+    pub fn observation(&self, wrong: f64) -> Observation {
+        let distances = self.corruption(wrong);
+        let orientations = OrientationCorruption {
+            turn: self.turn.to_radians(),
+            replaced: distances.replaced,
+            missing: distances.missing,
+            ..OrientationCorruption::default()
+        };
+        Observation {
+            distances,
+            orientations: self.orientations.then_some(orientations),
+        }
+    }
+
     /// How observed distances differ from the true ones, when this per cent of them is wrong.
-    pub fn corruption(&self, wrong: f64) -> Corruption {
+    fn corruption(&self, wrong: f64) -> Corruption {
         Corruption {
             shift: self.shift,
             replaced: wrong / 100.0,

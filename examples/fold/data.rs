@@ -127,11 +127,18 @@ impl Target {
         }
     }
 
+    /// For each residue whether it is bonded to the one before it.
+    pub fn bonded(&self) -> Vec<bool> {
+        let residues = 0..self.len();
+        residues
+            .map(|i| self.backbone.is_bonded_to_previous(i))
+            .collect()
+    }
+
     /// The backbone of ideal residues in these frames, bonded as the chain is.
     pub fn ideal_backbone(&self, frames: &[Frame]) -> Backbone {
-        let bonded = (0..self.len()).map(|i| self.backbone.is_bonded_to_previous(i));
         let residues = frames.iter().map(Frame::ideal_residue);
-        Backbone::new(residues.collect(), bonded.collect())
+        Backbone::new(residues.collect(), self.bonded())
     }
 }
 

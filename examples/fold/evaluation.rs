@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 use rayon::prelude::*;
 use serde::Serialize;
 use steerable_protein::folding::FoldingModel;
+use steerable_protein::structure::ExpectedTorsion;
 use steerable_protein::{CompareError, Frame, LddtConfig, Matched};
 
 use super::data::{Target, ca};
@@ -69,8 +70,8 @@ pub struct Refined {
     pub confidence: Vec<f64>,
     /// The lDDT that each residue reached.
     pub reached: Vec<f64>,
-    /// The predicted side-chain torsions of each residue, in radians.
-    pub chi: Vec<Vec<f64>>,
+    /// The predicted side-chain torsions of each residue.
+    pub chi: Vec<Vec<ExpectedTorsion>>,
     /// Before: the baseline.
     pub before: Score,
     /// MDS from the trunk's distances, where the structure module starts from it.
@@ -118,11 +119,11 @@ fn refine(
             let refined = model.refine(&target.sequence, start.clone(), None, passes)?;
             (start, refined)
         }
-        Task::Distogram(corruption) => {
-            let observed = observe(model, target, corruption, &mut rng)?;
+        Task::Distogram(observation) => {
+            let observed = observe(model, target, observation, &mut rng)?;
             (
-                mds_alone(target, &observed)?,
-                model.fold(&target.sequence, &observed)?,
+                mds_alone(target, &observed.distances)?,
+                model.fold(&target.sequence, observed.to_model())?,
             )
         }
     };

@@ -72,6 +72,9 @@ pub fn run(cli: &Cli) -> Result<(), FoldError> {
     Ok(())
 }
 
+/// Bins around the circle of observed orientations: 15 degrees each, as trRosetta's.
+const ORIENTATION_BINS: usize = 24;
+
 /// The model that is trained.
 fn config(kind: ModelKind, cli: &Cli) -> Result<FoldingConfig, FoldError> {
     let layer = match cli.layer {
@@ -80,7 +83,11 @@ fn config(kind: ModelKind, cli: &Cli) -> Result<FoldingConfig, FoldError> {
     };
     let mut config = match kind {
         ModelKind::Denoise => FoldingConfig::refining(layer),
-        ModelKind::Distogram => FoldingConfig::from_distances(layer, BinsConfig::new())?,
+        ModelKind::Distogram => FoldingConfig::from_distances(
+            layer,
+            BinsConfig::new(),
+            cli.orientations.then_some(ORIENTATION_BINS),
+        )?,
     };
     config.structure.weights = match cli.weights {
         Weights::Shared => IterationWeights::Shared,
@@ -101,7 +108,7 @@ fn tasks(kind: ModelKind, cli: &Cli) -> Vec<Task> {
         ModelKind::Distogram => {
             let wrong = cli.wrong.iter();
             wrong
-                .map(|&wrong| Task::Distogram(cli.corruption(wrong)))
+                .map(|&wrong| Task::Distogram(cli.observation(wrong)))
                 .collect()
         }
     }

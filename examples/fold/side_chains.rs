@@ -58,7 +58,7 @@ pub fn chi1_right(
         for ((residue, chi), truth) in residues.zip(truth.chi) {
             let Some(truth) = truth[0] else { continue };
             all += 1;
-            predicted += usize::from(apart(chi[0], truth) < NEAR);
+            predicted += usize::from(apart(chi[0].angle, truth) < NEAR);
             guessed += usize::from(apart(common.guess[*residue as usize], truth) < NEAR);
         }
     }

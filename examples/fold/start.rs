@@ -1,13 +1,18 @@
 //! Where a model starts: frames shifted and turned at random, torsions turned at random, or distances
-//! observed badly.
+//! and orientations observed badly.
 
 use nalgebra::Vector3;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use steerable::irreps::Rotation;
 use steerable_protein::folding::{FoldingError, FoldingModel};
-use steerable_protein::trunk::{Corruption, ObservedDistances};
-use steerable_protein::{Frame, InternalCoordinates, SmacofConfig, backbone_of_ca, embed};
+use steerable_protein::structure::TorsionBins;
+use steerable_protein::trunk::{
+    Corruption, Observations, ObservedDistances, ObservedOrientations, OrientationCorruption,
+};
+use steerable_protein::{
+    Frame, InternalCoordinates, OrientedResidue, SmacofConfig, backbone_of_ca, embed,
+};
 
 use super::data::{Target, ca};
 use super::error::ChainError;
@@ -19,8 +24,36 @@ pub enum Task {
     Noise(f64),
     /// Torsions turned by this standard deviation, in degrees.
     Torsions(f64),
-    /// Distances in bins, corrupted.
-    Distogram(Corruption),
+    /// Distances in bins, and orientations where they are observed, corrupted.
+    Distogram(Observation),
+}
+
+/// How what is observed of pairs differs from the truth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observation {
+    /// Their distances.
+    pub distances: Corruption,
+    /// Their orientations, where they are observed.
+    pub orientations: Option<OrientationCorruption>,
+}
+
+/// What was observed of the pairs of a chain.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Their distances.
+    pub distances: ObservedDistances,
+    /// Their orientations, where they are observed.
+    pub orientations: Option<ObservedOrientations>,
+}
+
+impl Observed {
+    /// As a model reads it.
+    pub fn to_model(&self) -> Observations<'_> {
+        Observations {
+            distances: &self.distances,
+            orientations: self.orientations.as_ref(),
+        }
+    }
 }
 
 impl Task {
@@ -29,9 +62,9 @@ impl Task {
         match self {
             Self::Noise(angstrom) => format!("denoise-{angstrom}A"),
             Self::Torsions(degrees) => format!("denoise-torsions-{degrees}deg"),
-            Self::Distogram(corruption) => {
+            Self::Distogram(observation) => {
                 // To a millionth of a per cent, which takes off the error of the division by 100.
-                let wrong = (1e8 * corruption.replaced).round() / 1e6;
+                let wrong = (1e8 * observation.distances.replaced).round() / 1e6;
                 format!("fold-from-distogram-{wrong}pc-wrong")
             }
         }
@@ -88,19 +121,35 @@ pub fn perturb_torsions(
     Ok(frames.map_err(FoldingError::from)?)
 }
 
-/// Observes the distances of a chain.
+/// Observes the pairs of a chain: first the distances, so that they are the same with orientations and without.
 ///
 /// # Errors
-/// [`ChainError`]: bins that are none.
+/// [`ChainError`]: bins that are none, a residue without a frame.
 pub fn observe(
     model: &FoldingModel,
     target: &Target,
-    corruption: Corruption,
+    observation: Observation,
     rng: &mut impl Rng,
-) -> Result<ObservedDistances, ChainError> {
-    let bins = model.config().bins.bins()?;
+) -> Result<Observed, ChainError> {
+    let config = model.config();
     let ca = ca(&target.frames);
-    Ok(ObservedDistances::new(&ca, bins, corruption, rng))
+    let distances = ObservedDistances::new(&ca, config.bins.bins()?, observation.distances, rng);
+    let orientations = match (config.orientation_bins, observation.orientations) {
+        (Some(bins), Some(corruption)) => {
+            let residues = target.backbone.residues().iter();
+            let oriented = residues.map(|&residue| OrientedResidue::with_ideal_cb(residue));
+            let oriented: Vec<_> = oriented
+                .collect::<Result<_, _>>()
+                .map_err(FoldingError::from)?;
+            let bins = TorsionBins::new(bins);
+            Some(ObservedOrientations::new(&oriented, bins, corruption, rng))
+        }
+        _ => None,
+    };
+    Ok(Observed {
+        distances,
+        orientations,
+    })
 }
 
 /// The baseline without a network: the frames that MDS alone makes of observed distances, refined

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use steerable_protein::folding::{FoldingModel, MODEL_KIND};
 use steerable_protein::structure::{
-    FrameTensors, SideChainTorsions, StructureOutput, confidence_loss, displacement_loss,
-    frame_aligned_point_error, torsion_loss,
+    FrameTensors, SideChainTorsions, StructureOutput, TorsionBins, confidence_loss,
+    displacement_loss, frame_aligned_point_error, peptide_loss, torsion_loss,
 };
 use steerable_protein::trunk::distogram_loss;
 use steerable_protein::{FapeConfig, SmacofConfig};
@@ -32,9 +32,14 @@ use super::start::{observe, perturb, perturb_torsions};
 const CONFIDENCE_WEIGHT: f64 = 0.1;
 const TORSION_WEIGHT: f64 = 0.1;
 const DISTOGRAM_WEIGHT: f64 = 0.5;
+const PEPTIDE_WEIGHT: f64 = 0.5;
 
 /// Share of the training steps of denoising that start from turned torsions.
 const TORSION_SHARE: f64 = 0.15;
+
+/// Share of the training steps of denoising that start with no more than a tenth of the noise: what is right is
+/// to be left as it is.
+const NEARLY_RIGHT_SHARE: f64 = 0.1;
 
 /// Errors count relative to the CA-RMSD of the start, so that every noise is worth the same; starts that
 /// are nearer than this, in angstrom, count as if they were this far.
@@ -121,8 +126,8 @@ pub fn check_resumable(cli: &Cli, targets: &[Target]) -> Result<(), FoldError> {
 }
 
 /// The loss of what one pass gave, `[1]`: after every iteration how far atoms are from where they
-/// should be and the frame-aligned point error, in units of `unit` angstrom; at the end confidence and side-chain
-/// torsions.
+/// should be and the frame-aligned point error, at the end the peptides, in units of `unit` angstrom; confidence
+/// and side-chain torsions.
 fn structure_loss(
     target: &Target,
     output: StructureOutput,
@@ -138,10 +143,14 @@ fn structure_loss(
         loss = loss + displacement_loss(frames, &target.frames)? + fape;
     }
     let reached = residue_lddt(target, &output.prediction().to_frames())?;
+    let peptides = peptide_loss(output.prediction(), &target.bonded());
     let confidence = confidence_loss(output.confidence, &reached);
-    let side_chains = SideChainTorsions::of(&target.chain.residues).to_device(&place, dtype);
+    let bins = TorsionBins::new(output.chi.dims()[2]);
+    let side_chains = SideChainTorsions::of(&target.chain.residues).to_device(bins, &place, dtype);
     let torsions = torsion_loss(output.chi, &side_chains);
-    Ok(loss / (iterations * unit) + confidence * CONFIDENCE_WEIGHT + torsions * TORSION_WEIGHT)
+    Ok((loss / iterations + peptides * PEPTIDE_WEIGHT) / unit
+        + confidence * CONFIDENCE_WEIGHT
+        + torsions * TORSION_WEIGHT)
 }
 
 fn largest(of: &[f64]) -> f64 {
@@ -161,7 +170,10 @@ fn loss(
     let (start, pairs, distogram) = match kind {
         ModelKind::Denoise => {
             let [displacement, turn] = [&cli.noise, &cli.torsion_noise].map(|noise| largest(noise));
-            let size: f64 = rng.random_range(0.05..=1.1);
+            let size: f64 = match rng.random_bool(NEARLY_RIGHT_SHARE) {
+                true => rng.random_range(0.0..=0.1),
+                false => rng.random_range(0.05..=1.1),
+            };
             let torsions = turn > 0.0 && (displacement == 0.0 || rng.random_bool(TORSION_SHARE));
             let frames = if torsions {
                 perturb_torsions(target, size * turn, rng)?
@@ -172,16 +184,17 @@ fn loss(
         }
         ModelKind::Distogram => {
             let wrong = largest(&cli.wrong) * rng.random::<f64>();
-            let observed = observe(model, target, cli.corruption(wrong), rng)?;
-            let read = model.read_distances(sequence, &observed)?;
+            let observed = observe(model, target, cli.observation(wrong), rng)?;
+            let read = model.read_distances(sequence, observed.to_model())?;
+            let distances = &observed.distances;
             let refinement = SmacofConfig {
                 max_steps: MDS_STEPS,
                 ..SmacofConfig::default()
             };
-            let frames = model.start_from(sequence, &read, refinement)?;
+            let frames = model.start_from(sequence, distances, &read, refinement)?;
             let truth = ca(&target.frames);
             let bins = truth.iter().flat_map(|x| {
-                let bins = observed.bins();
+                let bins = distances.bins();
                 truth.iter().map(move |y| bins.bin((x - y).norm()))
             });
             let loss = distogram_loss(read.distogram, &bins.collect::<Vec<_>>());

@@ -82,6 +82,26 @@ fn a_small_run_writes_split_checkpoints_results_pictures_and_structures() {
     }
 }
 
+#[test]
+fn orientations_are_an_input_that_leaves_the_baseline_as_it_is() {
+    let baseline = |flags: &[&str]| {
+        let out = tempdir().expect("a temporary folder");
+        let always = ["--models", "distogram", "--layer", "point-attention"];
+        let results = small_run(&[&always[..], flags].concat(), &out);
+        let results = results.expect("the run goes through");
+        let header = Header::read(&out.path().join("distogram.safetensors"));
+        let result = &results[0];
+        let [before, after] = ["rmsd_before", "rmsd_after"].map(|key| result[key].clone());
+        (header.expect("a checkpoint").parameters, before, after)
+    };
+    let (few, before, after) = baseline(&[]);
+    let (many, still_before, other_after) = baseline(&["--orientations"]);
+    // Seven features more, each to 32 features of pairs.
+    assert_eq!(many - few, 7 * 32);
+    assert_eq!(still_before, before);
+    assert_ne!(other_after, after);
+}
+
 fn written_as_others_read_it(path: &std::path::Path) {
     let refined = file::read(path).expect("what was written can be read");
     let [chain] = refined.chains.as_slice() else {
@@ -152,6 +172,7 @@ fn flags_out_of_range_are_refused_by_name() {
         ("--torsion-noise", "inf"),
         ("--minutes", "0"),
         ("--shift", "-1"),
+        ("--turn", "-1"),
         ("--missing", "1.5"),
         ("--wrong", "101"),
         ("--crop", "1"),

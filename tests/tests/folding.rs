@@ -12,14 +12,17 @@ use steerable_protein::folding::{
     BinsConfig, FoldingConfig, FoldingError, FoldingModel, ResidueSequence,
 };
 use steerable_protein::structure::{
-    FrameTensors, LayerConfig, PointAttentionConfig, SideChainTorsions, TorsionTargets,
-    TransformerLayerConfig, confidence_loss, displacement_loss, frame_aligned_point_error,
-    torsion_loss,
+    FrameTensors, LayerConfig, PointAttentionConfig, SideChainTorsions, TorsionBins,
+    TorsionTargets, TransformerLayerConfig, confidence_loss, displacement_loss, expected_torsions,
+    frame_aligned_point_error, peptide_loss, torsion_loss,
 };
-use steerable_protein::trunk::{Corruption, ObservedDistances, distogram_loss};
+use steerable_protein::trunk::{
+    Corruption, Observations, ObservedDistances, ObservedOrientations, OrientationCorruption,
+    distances_for_mds, distogram_loss,
+};
 use steerable_protein::{
-    AminoAcid, Atom, Chain, FapeConfig, Frame, InternalCoordinates, Matched, Residue,
-    ResidueNumber, SmacofConfig, handedness,
+    AminoAcid, Atom, Chain, FapeConfig, Frame, InternalCoordinates, Matched, OrientedResidue,
+    Residue, ResidueNumber, SmacofConfig, embed, handedness,
 };
 use steerable_testkit::{Precision, Rotation};
 use steerable_tests::dtype;
@@ -92,7 +95,7 @@ fn layers() -> [LayerConfig; 2] {
 
 /// A model with a trunk, small, with drawn parameters.
 fn model(layer: LayerConfig, precision: Precision) -> FoldingModel {
-    let mut config = FoldingConfig::from_distances(layer, BinsConfig::new()).expect("bins");
+    let mut config = FoldingConfig::from_distances(layer, BinsConfig::new(), None).expect("bins");
     let mut trunk = config.trunk.take().expect("it starts from distances");
     trunk.num_pair = 8;
     trunk.num_hidden = 6;
@@ -273,7 +276,8 @@ fn distances_alone_give_a_chain_with_the_hand_of_proteins() {
         let read = model
             .read_distances(&sequence(), &observed(&frames, 70))
             .expect("it has a trunk");
-        let start = model.start_from(&sequence(), &read, SmacofConfig::default());
+        let seen = observed(&frames, 70);
+        let start = model.start_from(&sequence(), &seen, &read, SmacofConfig::default());
         ca(&start.expect("the chain holds together"))
     });
     // A mirror image has the same distances: what comes out is the protein both times.
@@ -286,6 +290,78 @@ fn distances_alone_give_a_chain_with_the_hand_of_proteins() {
         reference: &ours,
     };
     assert!(matched.superpose().expect("finite").rmsd < 1e-6);
+}
+
+#[test]
+fn a_start_disagrees_with_what_was_observed_no_more_than_mds_of_the_distogram() {
+    let chain = protein();
+    for seed in 0..6 {
+        let model = model(layers()[1].clone(), Precision::F32).valid();
+        let seen = observed(&chain, 100 + seed);
+        let read = model
+            .read_distances(&sequence(), &seen)
+            .expect("it has a trunk");
+        let start = model.start_from(&sequence(), &seen, &read, SmacofConfig::default());
+        let start = ca(&start.expect("the chain holds together"));
+        let probabilities = read.probabilities();
+        let width = seen.bins().len();
+        let of_distogram = distances_for_mds(seen.bins(), &sequence().residue_index, |i, j| {
+            &probabilities[(i * RESIDUES + j) * width..][..width]
+        });
+        let of_distogram = of_distogram.expect("probabilities");
+        let alone = embed(&of_distogram, SmacofConfig::default());
+        let alone = alone.expect("the chain holds together").points;
+        let [ours, theirs] = [&start, &alone].map(|points| seen.disagreement(points));
+        assert!(ours <= theirs + 1e-9, "{ours} {theirs}");
+    }
+}
+
+#[test]
+fn orientations_are_read_by_a_model_made_for_them_and_by_no_other() {
+    let chain = protein();
+    let bins = BinsConfig::new();
+    let config = FoldingConfig::from_distances(layers()[1].clone(), bins, Some(24));
+    let reader = config
+        .expect("bins")
+        .try_init(&Device::flex())
+        .expect("it has no irreps");
+    let reader = drawn(reader, Precision::F32, 33);
+    let oriented = |frames: &[Frame]| {
+        let residues = frames.iter().map(Frame::ideal_residue);
+        let residues = residues.map(|atoms| OrientedResidue::with_ideal_cb(atoms).expect("ideal"));
+        ObservedOrientations::new(
+            &residues.collect::<Vec<_>>(),
+            TorsionBins::new(24),
+            OrientationCorruption::default(),
+            &mut StdRng::seed_from_u64(81),
+        )
+    };
+    let distances = observed(&chain, 80);
+    let logits = |orientations: &ObservedOrientations| {
+        let observations = Observations {
+            distances: &distances,
+            orientations: Some(orientations),
+        };
+        let read = reader.read_distances(&sequence(), observations);
+        numbers(read.expect("it reads both").distogram)
+    };
+    // Distances are those of the mirror image, orientations are not.
+    let [there, mirror] = [oriented(&chain), oriented(&mirrored(&chain))];
+    let pairs = logits(&there).into_iter().zip(logits(&mirror));
+    let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(difference > 1e-3, "{difference}");
+
+    let error = reader.read_distances(&sequence(), &distances);
+    let error = error.expect_err("it needs orientations");
+    assert_eq!(error, FoldingError::NeedsOrientations);
+    let other = model(layers()[1].clone(), Precision::F32).valid();
+    let observations = Observations {
+        distances: &distances,
+        orientations: Some(&there),
+    };
+    let error = other.read_distances(&sequence(), observations);
+    let error = error.expect_err("it reads none");
+    assert_eq!(error, FoldingError::ReadsNoOrientations);
 }
 
 #[test]
@@ -318,12 +394,19 @@ fn without_a_trunk_distances_are_refused_and_with_one_coordinates_alone() {
     assert_eq!(error.expect_err("empty"), FoldingError::NoResidues);
 }
 
-/// Residues of alanine with O, the first of them without C.
+/// Residues of alanine with O and CB, the first of them without C.
 fn chain_of(frames: &[Frame]) -> Chain {
     let residue = |(i, frame): (usize, &Frame)| {
         let ideal = frame.ideal_residue();
         let o = ideal.c + (ideal.c - ideal.ca) * 0.8;
-        let atoms = [("N", ideal.n), ("CA", ideal.ca), ("C", ideal.c), ("O", o)];
+        let cb = ideal.ideal_cb().expect("ideal residues");
+        let atoms = [
+            ("N", ideal.n),
+            ("CA", ideal.ca),
+            ("C", ideal.c),
+            ("O", o),
+            ("CB", cb),
+        ];
         let atoms = atoms.into_iter().filter(|(name, _)| i > 0 || *name != "C");
         Residue {
             amino_acid: AminoAcid::Alanine,
@@ -361,29 +444,65 @@ fn a_refined_chain_has_all_residues_moved_as_rigid_bodies_and_names_those_it_lef
     let first = &refined.chain.residues[0];
     assert_eq!(first.atoms[0].position, chain.residues[0].atoms[0].position);
     assert!(first.atoms.iter().all(|atom| atom.b_factor == 0.0));
+    let mut moved: f64 = 0.0;
+    let mut turned: f64 = 0.0;
     for &(row, confidence) in &refined.confidence {
         let (old, new) = (&chain.residues[row], &refined.chain.residues[row]);
-        let length = |residue: &Residue, a: &str, b: &str| {
-            let [a, b] = [a, b].map(|name| residue.position(name).expect("it is there"));
-            (a - b).norm()
-        };
-        for (a, b) in [("N", "CA"), ("CA", "C"), ("N", "C")] {
+        for (a, b) in [
+            ("N", "CA"),
+            ("CA", "C"),
+            ("N", "C"),
+            ("CA", "CB"),
+            ("N", "CB"),
+            ("C", "CB"),
+        ] {
             assert!((length(old, a, b) - length(new, a, b)).abs() < 1e-4);
         }
+        let [ca, cb] = ["CA", "CB"].map(|name| at(new, name) - at(old, name));
+        moved = moved.max(ca.norm());
+        turned = turned.max((cb - ca).norm());
         if row + 1 < RESIDUES {
             assert!((length(new, "C", "O") - 1.231).abs() < 1e-6);
         }
         assert!((0.0..=1.0).contains(&confidence));
         assert!((new.atoms[0].b_factor - 100.0 * confidence).abs() < 1e-9);
     }
+    assert!(moved > 0.1 && turned > 0.1, "{moved} {turned}");
 }
 
-fn circle(angles: &[Option<f64>], device: &Device) -> Tensor<3> {
-    let numbers = angles
-        .iter()
-        .flat_map(|x| x.map_or([0.0, 1.0], |x| [x.sin(), x.cos()]));
-    let data = TensorData::new(numbers.collect::<Vec<f64>>(), [angles.len() / 4, 4, 2]);
-    Tensor::from_data(data, (device, DType::F64))
+fn at(residue: &Residue, name: &str) -> Vector3<f64> {
+    residue.position(name).expect("the atom is there")
+}
+
+fn length(residue: &Residue, a: &str, b: &str) -> f64 {
+    (at(residue, a) - at(residue, b)).norm()
+}
+
+#[test]
+fn no_oxygen_is_placed_by_a_bond_over_a_residue_without_a_frame() {
+    let refiner = FoldingConfig::refining(layers()[1].clone()).try_init(&Device::flex());
+    let refiner = drawn(refiner.expect("it has no irreps"), Precision::F32, 91);
+    let mut chain = chain_of(&protein());
+    // Bonded on both sides, but its N, CA and C are on one line: it has no frame and stays.
+    let flat = 10;
+    let [n, c] = ["N", "C"].map(|name| at(&chain.residues[flat], name));
+    let atoms = chain.residues[flat].atoms.iter_mut();
+    for atom in atoms.filter(|atom| atom.name == "CA") {
+        atom.position = (n + c) / 2.0;
+    }
+    let traced = chain.backbone();
+    assert!(traced.backbone.is_bonded_to_previous(flat - 1));
+    assert!(traced.backbone.is_bonded_to_previous(flat));
+    let refined = refiner.refine_chain(&chain, 1).expect("it has residues");
+    assert_eq!(refined.left, [0, flat]);
+    let from_ca = |of: &Chain, row: usize| length(&of.residues[row], "CA", "O");
+    // O follows a new psi, except where no residue follows.
+    for row in [flat - 2, flat + 1] {
+        assert!((from_ca(&chain, row) - from_ca(&refined.chain, row)).abs() > 0.1);
+    }
+    for row in [flat - 1, flat, RESIDUES - 1] {
+        assert!((from_ca(&chain, row) - from_ca(&refined.chain, row)).abs() < 1e-4);
+    }
 }
 
 /// Phenylalanine with chi1 and chi2, and a serine with chi1.
@@ -397,30 +516,54 @@ fn torsions() -> SideChainTorsions {
     }
 }
 
+const CHI_BINS: usize = 12;
+
+fn upload(numbers: Vec<f64>, shape: [usize; 3], device: &Device) -> Tensor<3> {
+    Tensor::from_data(TensorData::new(numbers, shape), (device, DType::F64))
+}
+
+fn normals(count: usize, seed: u64) -> Vec<f64> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    (0..count).map(|_| rng.sample(StandardNormal)).collect()
+}
+
 #[test]
-fn the_torsion_loss_is_the_squared_chord_over_known_torsions() {
+fn the_torsion_loss_is_the_cross_entropy_over_known_torsions() {
     let device = Device::flex();
-    let targets = torsions().to_device(&device, DType::F64);
-    let flat = |torsions: &SideChainTorsions| torsions.chi.concat();
-    let loss = |angles: &[Option<f64>]| numbers(torsion_loss(circle(angles, &device), &targets))[0];
-    let exact = flat(&torsions());
-    assert!(loss(&exact) < 1e-12);
-    // Half a turn of a ring is free; of chi1 it costs the square of the diameter, 4, over 3 torsions.
-    let mut turned = exact.clone();
-    turned[1] = Some(-0.4 + std::f64::consts::PI);
-    assert!(loss(&turned) < 1e-12);
-    let mut turned = exact.clone();
-    turned[4] = Some(2.5 + std::f64::consts::PI);
-    assert!((loss(&turned) - 4.0 / 3.0).abs() < 1e-5);
+    let bins = TorsionBins::new(CHI_BINS);
+    let targets = torsions().to_device(bins, &device, DType::F64);
+    let logits = normals(2 * 4 * CHI_BINS, 93);
+    let probability = |torsion: usize, bin: usize| {
+        let of = &logits[torsion * CHI_BINS..][..CHI_BINS];
+        of[bin].exp() / of.iter().map(|x| x.exp()).sum::<f64>()
+    };
+    // The ring of phenylalanine is the same after half a turn.
+    let ring = bins.bin(-0.4);
+    let ring = probability(1, ring) + probability(1, bins.half_turn(ring));
+    let known = [
+        probability(0, bins.bin(1.0)),
+        ring,
+        probability(4, bins.bin(2.5)),
+    ];
+    let wanted = -known.iter().map(|p| p.ln()).sum::<f64>() / 3.0;
+    let loss = |logits: &[f64]| {
+        let logits = upload(logits.to_vec(), [2, 4, CHI_BINS], &device);
+        numbers(torsion_loss(logits, &targets))[0]
+    };
+    let found = loss(&logits);
+    assert!((found / wanted - 1.0).abs() < 1e-6, "{found} {wanted}");
     // What is not there does not count.
-    let mut other = exact.clone();
-    other[3] = Some(0.3);
-    other[7] = Some(-2.0);
-    assert!(loss(&other) < 1e-12);
-    let mut off = exact;
-    off[0] = Some(1.3);
-    let chord = 2.0 - 2.0 * 0.3_f64.cos();
-    assert!((loss(&off) - chord / 3.0).abs() < 1e-6);
+    let mut other = logits.clone();
+    for torsion in [2, 3, 5, 6, 7] {
+        other[torsion * CHI_BINS] += 3.0;
+    }
+    assert!((loss(&other) - found).abs() < 1e-12);
+    // Being sure of the wrong costs what the logits say, however much.
+    let mut sure = vec![0.0; 2 * 4 * CHI_BINS];
+    sure[bins.half_turn(bins.bin(1.0))] = 3e3;
+    let log_of_bins = (CHI_BINS as f64).ln();
+    let wanted = (3e3 + 2.0 * log_of_bins - 2f64.ln()) / 3.0;
+    assert!((loss(&sure) / wanted - 1.0).abs() < 1e-6, "{}", loss(&sure));
 }
 
 #[test]
@@ -430,22 +573,21 @@ fn no_known_torsion_costs_nothing() {
         chi: vec![[None; 4]; 2],
         symmetric: vec![[false; 4]; 2],
     };
-    let targets: TorsionTargets = none.to_device(&device, DType::F64);
-    let predicted = circle(&torsions().chi.concat(), &device);
-    assert_eq!(numbers(torsion_loss(predicted, &targets)), [0.0]);
+    let bins = TorsionBins::new(CHI_BINS);
+    let targets: TorsionTargets = none.to_device(bins, &device, DType::F64);
+    let logits = upload(normals(2 * 4 * CHI_BINS, 94), [2, 4, CHI_BINS], &device);
+    assert_eq!(numbers(torsion_loss(logits, &targets)), [0.0]);
 }
 
 #[test]
 fn the_gradient_of_the_torsion_loss_fits_finite_differences() {
     let device = Device::flex().autodiff();
-    let targets = torsions().to_device(&device, DType::F64);
-    let mut rng = StdRng::seed_from_u64(95);
-    let at: Vec<f64> = (0..16).map(|_| rng.sample(StandardNormal)).collect();
-    let along: Vec<f64> = (0..16).map(|_| rng.sample(StandardNormal)).collect();
+    let targets = torsions().to_device(TorsionBins::new(CHI_BINS), &device, DType::F64);
+    let count = 2 * 4 * CHI_BINS;
+    let (at, along) = (normals(count, 95), normals(count, 96));
     let tensor = |step: f64| {
         let moved = at.iter().zip(&along).map(|(x, d)| x + step * d);
-        let data = TensorData::new(moved.collect::<Vec<f64>>(), [2, 4, 2]);
-        Tensor::<3>::from_data(data, (&device, DType::F64))
+        upload(moved.collect(), [2, 4, CHI_BINS], &device)
     };
     let leaf = tensor(0.0).require_grad();
     let gradients = torsion_loss(leaf.clone(), &targets).backward();
@@ -454,6 +596,109 @@ fn the_gradient_of_the_torsion_loss_fits_finite_differences() {
     let difference = (value(1e-6) - value(-1e-6)) / 2e-6;
     let product: f64 = gradient.iter().zip(&along).map(|(g, d)| g * d).sum();
     assert!((difference - product).abs() < 1e-7 * product.abs().max(1.0));
+}
+
+#[test]
+fn every_side_chain_gets_the_torsions_it_has_and_the_likelier_rotamer() {
+    let device = Device::flex();
+    let residues = [
+        AminoAcid::Glycine,
+        AminoAcid::Phenylalanine,
+        AminoAcid::Arginine,
+    ];
+    let bins = TorsionBins::new(36);
+    let mut logits = vec![0.0; 3 * 4 * 36];
+    let mut put = |residue: usize, torsion: usize, degrees: f64, logit: f64| {
+        logits[(residue * 4 + torsion) * 36 + bins.bin(degrees.to_radians())] = logit;
+    };
+    put(1, 0, -65.0, 9.0);
+    put(1, 0, 175.0, 8.0);
+    // Three places of a ring, two of which are one.
+    put(1, 1, 85.0, 9.0);
+    put(1, 1, -95.0, 9.0);
+    put(1, 1, -5.0, 9.3);
+    put(2, 3, 85.0, 9.0);
+    let torsions = expected_torsions(&residues, upload(logits, [3, 4, 36], &device));
+    let counts: Vec<usize> = torsions.iter().map(Vec::len).collect();
+    assert_eq!(counts, [0, 2, 4]);
+    let degrees = |residue: usize, torsion: usize| torsions[residue][torsion].angle.to_degrees();
+    assert!((degrees(1, 0) + 65.0).abs() < 1.0, "{}", degrees(1, 0));
+    assert!(
+        (degrees(1, 1).rem_euclid(180.0) - 85.0).abs() < 1.0,
+        "{}",
+        degrees(1, 1)
+    );
+    assert!((degrees(2, 3) - 85.0).abs() < 1.0, "{}", degrees(2, 3));
+    assert!((0.6..0.8).contains(&torsions[1][0].probability));
+}
+
+#[test]
+fn peptides_cost_nothing_where_they_are_ideal_and_what_they_are_off_where_not() {
+    let device = Device::flex();
+    let chain = protein();
+    let bonded = vec![true; RESIDUES];
+    let loss = |frames: &[Frame], bonded: &[bool]| {
+        let frames = FrameTensors::from_frames(frames, &device, DType::F64);
+        numbers(peptide_loss(&frames, bonded))[0]
+    };
+    // Ideal residues in frames and the ideal chain differ in the angle at CA by half a degree.
+    let ideal = loss(&chain, &bonded);
+    assert!(ideal < 0.02, "{ideal}");
+    let noisy = perturbed(&chain, &mut StdRng::seed_from_u64(98));
+    let distance = |a: Vector3<f64>, b: Vector3<f64>| (a - b).norm();
+    let triangle = |a: f64, b: f64, degrees: f64| {
+        (a * a + b * b - 2.0 * a * b * degrees.to_radians().cos()).sqrt()
+    };
+    let wanted: f64 = noisy
+        .windows(2)
+        .map(|two| {
+            let [before, after] = [two[0], two[1]].map(|frame| frame.ideal_residue());
+            (distance(before.c, after.n) - 1.329).abs()
+                + (distance(before.ca, after.n) - triangle(1.525, 1.329, 116.2)).abs()
+                + (distance(before.c, after.ca) - triangle(1.329, 1.458, 121.7)).abs()
+        })
+        .sum();
+    let wanted = wanted / (3.0 * (RESIDUES - 1) as f64);
+    let found = loss(&noisy, &bonded);
+    assert!((found / wanted - 1.0).abs() < 1e-3, "{found} {wanted}");
+    // A break costs nothing, however wide.
+    let mut broken = chain.clone();
+    for frame in &mut broken[20..] {
+        frame.translation.x += 30.0;
+    }
+    let mut bonds = bonded.clone();
+    bonds[20] = false;
+    assert!(loss(&broken, &bonds) < 0.02);
+    assert!(loss(&broken, &bonded) > 0.5);
+    assert_eq!(loss(&chain, &[false; RESIDUES]), 0.0);
+    assert_eq!(loss(&chain[..1], &[true]), 0.0);
+}
+
+#[test]
+fn the_gradient_of_the_peptide_loss_fits_finite_differences() {
+    let device = Device::flex().autodiff();
+    let noisy = perturbed(&protein(), &mut StdRng::seed_from_u64(99));
+    let along = normals(3 * RESIDUES, 101);
+    let moved = |step: f64| {
+        let frames = noisy.iter().zip(along.chunks_exact(3));
+        let frames = frames.map(|(frame, along)| Frame {
+            translation: frame.translation + Vector3::from_column_slice(along) * step,
+            ..*frame
+        });
+        FrameTensors::from_frames(&frames.collect::<Vec<_>>(), &device, DType::F64)
+    };
+    let frames = moved(0.0);
+    let leaf = frames.translation().require_grad();
+    let frames = FrameTensors::new(frames.rotation(), leaf.clone());
+    let gradients = peptide_loss(&frames, &[true; RESIDUES]).backward();
+    let gradient = numbers(leaf.grad(&gradients).expect("the loss reads it"));
+    let value = |step: f64| numbers(peptide_loss(&moved(step), &[true; RESIDUES]))[0];
+    let difference = (value(1e-6) - value(-1e-6)) / 2e-6;
+    let product: f64 = gradient.iter().zip(&along).map(|(g, d)| g * d).sum();
+    assert!(
+        (difference - product).abs() < 1e-6 * product.abs().max(1.0),
+        "{difference} {product}"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The trunk: what it may and may not know, exact gradients, its layers against slow sums.
 
+use std::f64::consts::TAU;
+
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::activation::sigmoid;
@@ -9,12 +11,15 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
+use steerable_protein::structure::TorsionBins;
 use steerable_protein::trunk::{
-    Corruption, ObservedDistances, TriangleAttentionConfig, TriangleEdges,
-    TriangleMultiplicationConfig, Trunk, TrunkConfig, TrunkInputs, TrunkOutput, distogram_loss,
-    orientation_features,
+    Corruption, ObservedDistances, ObservedOrientations, OrientationCorruption,
+    TriangleAttentionConfig, TriangleEdges, TriangleMultiplicationConfig, Trunk, TrunkConfig,
+    TrunkInputs, TrunkOutput, distogram_loss, orientation_features,
 };
-use steerable_protein::{BackboneResidue, DistanceBins, Frame, OrientedResidue};
+use steerable_protein::{
+    BackboneResidue, DistanceBins, ExpectedDistance, Frame, OrientedResidue, PairOrientation,
+};
 use steerable_testkit::{Precision, Rotation};
 use steerable_tests::parameters::{self, drawn};
 
@@ -404,6 +409,144 @@ fn observed_distances_are_symmetric_and_as_corrupt_as_was_asked() {
     // A random bin is the true one now and then.
     let expected = 0.7 * 0.2 * 37.0 / 38.0;
     assert!((wrong / all - expected).abs() < 0.01, "{wrong}");
+}
+
+#[test]
+fn observations_disagree_with_other_points_and_wrong_ones_are_found_by_a_distogram() {
+    let mut rng = StdRng::seed_from_u64(16);
+    let length = 120;
+    let ca: Vec<_> = walk(&mut rng, length)
+        .iter()
+        .map(|f| f.translation)
+        .collect();
+    let bins = DistanceBins::uniform(2.0, 20.0, 36).expect("edges increase");
+    let corruption = Corruption {
+        shift: 1.0,
+        replaced: 0.1,
+        missing: 0.4,
+    };
+    let observed = ObservedDistances::new(&ca, bins.clone(), corruption, &mut rng);
+    let centres = bins.centres();
+    let apart = |i: usize, j: usize| (ca[i] - ca[j]).norm();
+    let (mut sum, mut count) = (0.0, 0.0);
+    for i in 0..length {
+        for j in i + 2..length {
+            if let Some(bin) = observed.bin(i, j) {
+                let off = match bin {
+                    37 => (20.0 - apart(i, j)).max(0.0),
+                    bin => (apart(i, j) - centres[bin]).abs(),
+                };
+                sum += off.min(6.0);
+                count += 1.0;
+            }
+        }
+    }
+    let found = observed.disagreement(&ca);
+    assert!((found / (sum / count) - 1.0).abs() < 1e-12, "{found}");
+    let other: Vec<_> = ca.iter().map(|x| x * 1.3).collect();
+    assert!(observed.disagreement(&other) > found + 0.5);
+
+    // A distogram that knows better: half an angstrom off.
+    let expected = |i: usize, j: usize| ExpectedDistance {
+        mean: apart(i, j),
+        spread: 0.5,
+        beyond: if apart(i, j) > 20.0 { 0.99 } else { 0.01 },
+    };
+    let pairs = (0..length).flat_map(|i| (0..length).map(move |j| (i, j)));
+    let expected: Vec<_> = pairs.map(|(i, j)| expected(i, j)).collect();
+    let kept = observed.uncontradicted_by(&expected);
+    let (mut good, mut good_kept, mut bad, mut bad_kept) = (0, 0, 0, 0);
+    for i in 0..length {
+        for j in 0..i {
+            assert_eq!(kept.bin(i, j), kept.bin(j, i));
+            let Some(bin) = observed.bin(i, j).filter(|&bin| bin < 37) else {
+                assert_eq!(kept.bin(i, j), observed.bin(i, j));
+                continue;
+            };
+            let is_kept = usize::from(kept.bin(i, j).is_some());
+            // Drawn errors are below 4 standard deviations; what is farther off was drawn at random.
+            if (apart(i, j) - centres[bin]).abs() < 2.5 {
+                (good, good_kept) = (good + 1, good_kept + is_kept);
+            } else if (apart(i, j) - centres[bin]).abs() > 4.5 {
+                (bad, bad_kept) = (bad + 1, bad_kept + is_kept);
+            }
+        }
+    }
+    assert!(bad > 50 && bad_kept == 0, "{bad_kept} of {bad}");
+    // Pairs near the last edge may lie beyond it.
+    let share = f64::from(good_kept as u32) / f64::from(good as u32);
+    assert!(share > 0.95, "{share}");
+}
+
+#[test]
+fn observed_orientations_are_binned_and_as_corrupt_as_was_asked() {
+    let device = Device::flex();
+    let mut rng = StdRng::seed_from_u64(17);
+    let residues: Vec<_> = walk(&mut rng, 150)
+        .iter()
+        .map(|frame| OrientedResidue::with_ideal_cb(frame.ideal_residue()).expect("ideal"))
+        .collect();
+    let bins = TorsionBins::new(24);
+    let clean = OrientationCorruption {
+        turn: 0.0,
+        replaced: 0.0,
+        missing: 0.0,
+        farthest: 12.0,
+    };
+    let exact = ObservedOrientations::new(&residues, bins, clean, &mut rng);
+    let corruption = OrientationCorruption {
+        replaced: 0.2,
+        missing: 0.3,
+        ..clean
+    };
+    let observed = ObservedOrientations::new(&residues, bins, corruption, &mut rng);
+    let turned = OrientationCorruption { turn: 0.3, ..clean };
+    let turned = ObservedOrientations::new(&residues, bins, turned, &mut rng);
+    let features = numbers(exact.features(&device, DType::F64));
+    let (mut near, mut missing, mut wrong, mut seen, mut square) =
+        (0.0_f64, 0.0, 0.0, 0.0, 0.0_f64);
+    for i in 0..residues.len() {
+        for j in 0..residues.len() {
+            let apart = (residues[i].backbone.ca - residues[j].backbone.ca).norm();
+            let row = &features[(i * residues.len() + j) * 7..][..7];
+            if i == j || apart > 12.0 {
+                assert_eq!(exact.bins_of(i, j), None);
+                assert_eq!(row, [0.0; 7]);
+                continue;
+            }
+            let true_angles = PairOrientation::between(&residues[i], &residues[j]);
+            let PairOrientation { omega, theta, phi } = true_angles.expect("defined");
+            let truth = [omega, theta, phi].map(|angle| bins.bin(angle));
+            assert_eq!(exact.bins_of(i, j), Some(truth));
+            assert_eq!(row[6], 1.0);
+            assert!((row[2].atan2(row[3]) - bins.centre(truth[1])).abs() < 1e-12);
+            near += 1.0;
+            match observed.bins_of(i, j) {
+                None => missing += 1.0,
+                Some(found) => {
+                    seen += 1.0;
+                    wrong += f64::from(u8::from(found[1] != truth[1]));
+                    assert_eq!(observed.bins_of(j, i).map(|back| back[0]), Some(found[0]));
+                }
+            }
+            let off = bins.centre(turned.bins_of(i, j).expect("none is missing")[1]) - theta;
+            square += off.sin().atan2(off.cos()).powi(2);
+        }
+    }
+    assert!(
+        (missing / near - 0.3_f64).abs() < 0.03,
+        "{}",
+        missing / near
+    );
+    let expected = 0.2 * 23.0 / 24.0;
+    assert!((wrong / seen - expected).abs() < 0.03, "{}", wrong / seen);
+    // The normal error, and that of the bins.
+    let spread = (square / near).sqrt();
+    let expected = (0.3_f64.powi(2) + (TAU / 24.0).powi(2) / 12.0).sqrt();
+    assert!(
+        (spread / expected - 1.0).abs() < 0.05,
+        "{spread} {expected}"
+    );
 }
 
 #[test]

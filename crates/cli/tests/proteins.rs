@@ -106,7 +106,10 @@ fn a_structure_is_like_itself_and_less_like_a_moved_copy() {
     let same = Comparison::of(&reference, &reference, &bar).unwrap();
     let chain = &same.chains[0];
     assert!(chain.rmsd < 1e-9 && chain.rmsd_backbone < 1e-9);
-    assert!(chain.tm_score > 1.0 - 1e-9 && chain.gdt_ts == 1.0 && chain.gdt_ha == 1.0);
+    assert!(chain.gdt_ts == 1.0 && chain.gdt_ha == 1.0);
+    let target = chain.target;
+    assert!(target.tm_score > 1.0 - 1e-9 && target.gdt_ts == 1.0 && target.gdt_ha == 1.0);
+    assert_eq!((target.lddt, target.lddt_backbone), (Some(1.0), Some(1.0)));
     assert_eq!((chain.lddt, chain.lddt_backbone), (Some(1.0), Some(1.0)));
     assert_eq!(
         (chain.residues, chain.only_in_model, chain.different),
@@ -125,12 +128,57 @@ fn a_structure_is_like_itself_and_less_like_a_moved_copy() {
     model[0].residues.remove(30);
     let moved = Comparison::of(&model, &reference, &bar).unwrap();
     let chain = &moved.chains[0];
-    assert!(chain.rmsd > 1.0 && chain.tm_score < 0.95 && chain.gdt_ts < 0.95);
+    assert!(chain.rmsd > 1.0 && chain.target.tm_score < 0.95 && chain.gdt_ts < 0.95);
     assert!(chain.lddt.unwrap() < 0.95);
     assert_eq!((chain.residues, chain.only_in_reference), (57, 1));
     let text = describe(&moved);
     assert!(
         text.contains("B - A") && text.contains("1 residues of the reference left out"),
+        "{text}"
+    );
+}
+
+#[test]
+fn residues_that_the_model_lacks_count_as_wrong_over_the_whole_reference() {
+    let reference = chains(fixture("5PTI_A"));
+    let mut model = reference.clone();
+    let kept = 35;
+    model[0].residues.truncate(kept);
+    let bar = ProgressBar::hidden();
+    let found = Comparison::of(&model, &reference, &bar).unwrap();
+    let chain = &found.chains[0];
+    assert_eq!((chain.residues, chain.target.residues), (kept, 58));
+    assert_eq!(
+        (chain.gdt_ts, chain.gdt_ha, chain.lddt),
+        (1.0, 1.0, Some(1.0))
+    );
+    let share = kept as f64 / 58.0;
+    for score in [
+        chain.target.gdt_ts,
+        chain.target.gdt_ha,
+        chain.target.tm_score,
+    ] {
+        assert!((score - share).abs() < 1e-9, "{score}");
+    }
+    // All distances below 15 angstrom between CA, and those among the residues that are there.
+    let ca = reference[0].backbone().backbone.ca();
+    let near = |i: usize, j: usize| (ca[i] - ca[j]).norm() <= 15.0;
+    let count = |length: usize| {
+        let pairs = (0..length).flat_map(|j| (0..j).map(move |i| (i, j)));
+        pairs.filter(|&(i, j)| near(i, j)).count()
+    };
+    let wanted = count(kept) as f64 / count(58) as f64;
+    assert!((chain.target.lddt.unwrap() - wanted).abs() < 1e-12);
+    let of_backbone = chain.target.lddt_backbone.unwrap();
+    assert!((of_backbone - wanted).abs() < 0.05 && of_backbone < 1.0);
+    let text = describe(&found);
+    let whole = text
+        .lines()
+        .skip_while(|line| !line.starts_with("whole reference"))
+        .nth(1)
+        .unwrap();
+    assert!(
+        whole.contains("58") && whole.contains(&format!("{share:.4}")),
         "{text}"
     );
 }

@@ -479,6 +479,21 @@ fn what_is_written_is_read_back_to_the_last_digit() {
 }
 
 #[test]
+fn an_mmcif_file_has_the_name_of_its_file_as_its_entry() {
+    let original = fixtures().join("1A8O_A.pdb.gz");
+    let chains = file::read(original).unwrap().chains;
+    for (name, entry) in [("My model-2.Cif", "My_model-2"), (".cif", "_")] {
+        let text = written(name, &chains, |path| {
+            assert_eq!(file::read(path).unwrap().chains, chains);
+            std::fs::read_to_string(path).unwrap()
+        });
+        assert!(text.starts_with(&format!("data_{entry}\n")), "{name}");
+        let line = text.lines().find(|line| line.starts_with("_entry.id"));
+        assert_eq!(line.unwrap().split_whitespace().last(), Some(entry));
+    }
+}
+
+#[test]
 fn names_of_atoms_stand_in_the_columns_that_other_programs_read() {
     let original = fixtures().join("1A8O_A.pdb.gz");
     let chains = file::read(original).unwrap().chains;

@@ -48,7 +48,8 @@ pub fn run(args: &CompareArgs) -> CommandResult {
     Ok(())
 }
 
-/// The comparison as text: a table of scores, one of geometries, and the clashes of the structures as a whole.
+/// The comparison as text: a table of scores of the residues compared, one of scores over the whole reference, one
+/// of geometries, and the clashes of the structures as a whole.
 pub fn describe(comparison: &Comparison) -> String {
     let chain = |name: &str, other: &str| match name == other {
         true => name.to_string(),
@@ -64,7 +65,6 @@ pub fn describe(comparison: &Comparison) -> String {
                 of.residues.to_string(),
                 format!("{:.3}", of.rmsd),
                 format!("{:.3}", of.rmsd_backbone),
-                format!("{:.4}", of.tm_score),
                 format!("{:.4}", of.gdt_ts),
                 format!("{:.4}", of.gdt_ha),
                 score(of.lddt),
@@ -73,9 +73,35 @@ pub fn describe(comparison: &Comparison) -> String {
         })
         .collect();
     let head = [
-        "chain", "residues", "CA-RMSD", "N,CA,C", "TM-score", "GDT-TS", "GDT-HA", "lDDT", "N,CA,C",
+        "compared", "residues", "CA-RMSD", "N,CA,C", "GDT-TS", "GDT-HA", "lDDT", "N,CA,C",
     ];
     let mut text = table(&head, &scores);
+    let whole: Vec<Vec<String>> = comparison
+        .chains
+        .iter()
+        .map(|of| {
+            vec![
+                chain(&of.model_chain, &of.reference_chain),
+                of.target.residues.to_string(),
+                format!("{:.4}", of.target.tm_score),
+                format!("{:.4}", of.target.gdt_ts),
+                format!("{:.4}", of.target.gdt_ha),
+                score(of.target.lddt),
+                score(of.target.lddt_backbone),
+            ]
+        })
+        .collect();
+    let head = [
+        "whole reference",
+        "residues",
+        "TM-score",
+        "GDT-TS",
+        "GDT-HA",
+        "lDDT",
+        "N,CA,C",
+    ];
+    text.push('\n');
+    text.push_str(&table(&head, &whole));
     let geometries: Vec<Vec<String>> = comparison
         .chains
         .iter()

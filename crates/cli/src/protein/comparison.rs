@@ -84,7 +84,24 @@ impl Geometry {
     }
 }
 
-/// Two chains compared. Scores are of the residues with one number in both.
+/// Scores over all residues of the reference: those that the model lacks count as wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TargetScores {
+    /// Residues of the reference with N, CA and C: what the scores are divided by.
+    pub residues: usize,
+    /// TM-score.
+    pub tm_score: f64,
+    /// GDT-TS, in 0..=1.
+    pub gdt_ts: f64,
+    /// GDT-HA, in 0..=1.
+    pub gdt_ha: f64,
+    /// lDDT of the CA atoms, in 0..=1; none without neighbours.
+    pub lddt: Option<f64>,
+    /// lDDT of N, CA and C.
+    pub lddt_backbone: Option<f64>,
+}
+
+/// Two chains compared. Scores are of the residues with one number in both, but for `target`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChainComparison {
     /// The chain of the model.
@@ -103,8 +120,8 @@ pub struct ChainComparison {
     pub rmsd: f64,
     /// RMSD of N, CA and C after their superposition, in angstrom.
     pub rmsd_backbone: f64,
-    /// TM-score, normalised by the length of the reference.
-    pub tm_score: f64,
+    /// Scores over the whole reference.
+    pub target: TargetScores,
     /// GDT-TS of the residues compared, in 0..=1.
     pub gdt_ts: f64,
     /// GDT-HA of the residues compared, in 0..=1.
@@ -208,7 +225,7 @@ impl ChainComparison {
             different: found.different,
             rmsd: scores.rmsd,
             rmsd_backbone: scores.rmsd_backbone,
-            tm_score: scores.tm_score,
+            target: scores.target,
             gdt_ts: scores.gdt_ts,
             gdt_ha: scores.gdt_ha,
             lddt: scores.lddt,
@@ -222,7 +239,7 @@ impl ChainComparison {
 struct Scores {
     rmsd: f64,
     rmsd_backbone: f64,
-    tm_score: f64,
+    target: TargetScores,
     gdt_ts: f64,
     gdt_ha: f64,
     lddt: Option<f64>,
@@ -252,22 +269,42 @@ impl Scores {
             model: found.model.as_slice(),
             reference: found.reference.as_slice(),
         };
-        let lddt = ca.lddt(LddtConfig::default())?.global;
-        let lddt_backbone = residues.lddt(LddtConfig::default())?.global;
+        let lddt = ca.lddt(LddtConfig::default())?;
+        let lddt_backbone = residues.lddt(LddtConfig::default())?;
+        // Compared with itself the reference tells how many distances it has.
+        let target_ca: Vec<_> = found.target.iter().map(|residue| residue.ca).collect();
+        let target_ca = Matched {
+            model: target_ca.as_slice(),
+            reference: &target_ca,
+        };
+        let target = Matched {
+            model: found.target.as_slice(),
+            reference: &found.target,
+        };
+        let distances = target_ca.lddt(LddtConfig::default())?.num_distances;
+        let distances_backbone = target.lddt(LddtConfig::default())?.num_distances;
         bar.inc(1);
-        let length = found.reference.len() + found.only_in_reference;
+        let length = found.target.len();
         let tm_score = ca.tm_score(length)?.score;
         bar.inc(1);
         let gdt = ca.gdt()?;
         bar.inc(1);
+        let share = model.len() as f64 / length as f64;
         Ok(Self {
             rmsd,
             rmsd_backbone,
-            tm_score,
+            target: TargetScores {
+                residues: length,
+                tm_score,
+                gdt_ts: share * gdt.total_score(),
+                gdt_ha: share * gdt.high_accuracy(),
+                lddt: lddt.of_target(distances),
+                lddt_backbone: lddt_backbone.of_target(distances_backbone),
+            },
             gdt_ts: gdt.total_score(),
             gdt_ha: gdt.high_accuracy(),
-            lddt,
-            lddt_backbone,
+            lddt: lddt.global,
+            lddt_backbone: lddt_backbone.global,
         })
     }
 }

@@ -11,6 +11,8 @@ pub struct Correspondence {
     pub model: Vec<BackboneResidue>,
     /// The reference's, in the same order.
     pub reference: Vec<BackboneResidue>,
+    /// All residues of the reference's backbone, with those that the model lacks.
+    pub target: Vec<BackboneResidue>,
     /// Residues of the model's backbone that the reference's lacks.
     pub only_in_model: usize,
     /// Residues of the reference's backbone that the model's lacks.
@@ -27,7 +29,10 @@ impl Correspondence {
         for (at, &residue) in of_model.residues.iter().enumerate() {
             places.entry(model.residues[residue].number).or_insert(at);
         }
-        let mut found = Self::default();
+        let mut found = Self {
+            target: of_reference.backbone.residues().to_vec(),
+            ..Self::default()
+        };
         for (at, &residue) in of_reference.residues.iter().enumerate() {
             let residue = &reference.residues[residue];
             let Some(&there) = places.get(&residue.number) else {

@@ -2,9 +2,11 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use burn::tensor::Device;
 use clap::Args;
+use indicatif::ProgressBar;
 use steerable_protein::file;
 use steerable_protein::folding::{FoldingConfig, FoldingError, FoldingModel, MODEL_KIND};
 use steerable_train::checkpoint::{Checkpoint, CheckpointError, Group};
@@ -92,7 +94,7 @@ pub fn load(path: &Path, device: &Device) -> Result<FoldingModel, RefineError> {
     Ok(checkpoint.apply(Group::Model, model)?)
 }
 
-/// Refines every chain of a structure. Residues without a frame stay where they were, and are told.
+/// Refines every chain of a structure, with a bar that counts residues on a terminal. Residues without a frame stay where they were, and are told.
 ///
 /// # Errors
 /// A structure or a checkpoint that cannot be read, a chain that cannot be refined, or a file that cannot
@@ -104,14 +106,20 @@ pub fn run(args: &RefineArgs) -> CommandResult {
     let passes = args.passes.unwrap_or(model.config().num_passes);
     let mut chains = Vec::with_capacity(contents.chains.len());
     let mut summary = String::new();
+    let residues = contents.chains.iter().map(|chain| chain.residues.len());
+    // It draws on terminals only.
+    let bar = ProgressBar::new(residues.sum::<usize>() as u64);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let tell = |line: String| bar.suspend(|| eprintln!("{line}"));
     for chain in &contents.chains {
         let refined = match model.refine_chain(chain, passes) {
             Ok(refined) => refined,
             Err(FoldingError::NoResidues) => {
-                eprintln!(
+                tell(format!(
                     "chain {}: left as it is, no residue has N, CA and C",
                     chain.id
-                );
+                ));
+                bar.inc(chain.residues.len() as u64);
                 chains.push(
                     chain
                         .clone()
@@ -129,7 +137,7 @@ pub fn run(args: &RefineArgs) -> CommandResult {
             }
         };
         for &residue in &refined.left {
-            eprintln!("{}: left as it is", chain.residue_id(residue));
+            tell(format!("{}: left as it is", chain.residue_id(residue)));
         }
         let sum: f64 = refined.confidence.iter().map(|(_, lddt)| lddt).sum();
         let count = refined.confidence.len();
@@ -139,7 +147,9 @@ pub fn run(args: &RefineArgs) -> CommandResult {
             100.0 * sum / count as f64
         ));
         chains.push(refined.chain);
+        bar.inc(chain.residues.len() as u64);
     }
+    bar.finish_and_clear();
     file::write(&args.out, &chains)?;
     // The file is what was asked for: a reader of the summary may be gone.
     match io::stdout().lock().write_all(summary.as_bytes()) {

@@ -33,6 +33,20 @@ pub struct Lddt {
     /// Over all distances between residues, each counted once; `None` if there are none. (The mean
     /// of `per_residue` would count residues alike, however many neighbours they have.)
     pub global: Option<f64>,
+    /// How many distances between residues the reference has within the radius, each counted once.
+    pub num_distances: usize,
+}
+
+impl Lddt {
+    /// [`global`](Self::global) over the distances of a larger target, of which only a part was matched:
+    /// those to residues that the model lacks count as not preserved. `None` if the target has none.
+    ///
+    /// `num_distances`: the target's [`num_distances`](Self::num_distances), as that of its comparison with
+    /// itself.
+    pub fn of_target(&self, num_distances: usize) -> Option<f64> {
+        let preserved = self.global.unwrap_or(0.0) * self.num_distances as f64;
+        (num_distances > 0).then(|| preserved / num_distances as f64)
+    }
 }
 
 impl Matched<'_> {
@@ -100,6 +114,7 @@ fn lddt<T, const N: usize>(
     Ok(Lddt {
         per_residue: counts.iter().map(Counts::fraction).collect(),
         global: all.fraction(),
+        num_distances: all.distances / 2,
     })
 }
 

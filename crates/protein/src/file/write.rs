@@ -14,23 +14,23 @@ use crate::{AminoAcid, Atom, Chain, Residue, ResidueName, ResidueNumber};
 /// Writes chains to a file: `.pdb` or `.cif`, gzipped where `.gz` follows. Chains, numbers and
 /// insertion codes stay; coordinates are rounded to 3 decimals in PDB files and to 5 in mmCIF files,
 /// occupancies and B factors to 2 and 5. Residues other than the twenty amino acids are written as
-/// HETATM.
+/// HETATM. The data block of an mmCIF file, its entry, is called as the file is.
 ///
 /// # Errors
 /// [`WriteError`] if the name says no format, if a number or a name does not fit into the format's
 /// columns, if there is no atom, or if the file cannot be written.
 pub fn write(path: impl AsRef<Path>, chains: &[Chain]) -> Result<(), WriteError> {
     let path = path.as_ref();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = name.to_ascii_lowercase();
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = file.to_ascii_lowercase();
     let (name, compressed) = match name.strip_suffix(".gz") {
         Some(name) => (name, true),
         None => (name.as_str(), false),
     };
-    let format = if name.ends_with(".pdb") {
-        TextFormat::Pdb
-    } else if name.ends_with(".cif") {
-        TextFormat::Mmcif
+    let (stem, format) = if let Some(stem) = name.strip_suffix(".pdb") {
+        (stem, TextFormat::Pdb)
+    } else if let Some(stem) = name.strip_suffix(".cif") {
+        (stem, TextFormat::Mmcif)
     } else {
         return Err(WriteError::UnknownFormat {
             path: path.to_owned(),
@@ -45,7 +45,8 @@ pub fn write(path: impl AsRef<Path>, chains: &[Chain]) -> Result<(), WriteError>
         });
     }
     check(chains, format)?;
-    let text = text(chains, format);
+    // As long in lower case: only ASCII changed.
+    let text = text(chains, format, &entry(&file[..stem.len()]));
     let written = if compressed {
         let file = std::fs::File::create(path);
         file.and_then(|file| {
@@ -68,12 +69,25 @@ enum TextFormat {
     Mmcif,
 }
 
-fn text(chains: &[Chain], format: TextFormat) -> String {
+/// The name of an entry of mmCIF: letters, digits and what joins them, at least one.
+fn entry(stem: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let name: String = stem
+        .chars()
+        .map(|c| if allowed(c) { c } else { '_' })
+        .collect();
+    if name.is_empty() { "_".into() } else { name }
+}
+
+fn text(chains: &[Chain], format: TextFormat, entry: &str) -> String {
     match format {
         TextFormat::Pdb => pdb(chains),
         TextFormat::Mmcif => {
             let mut bytes = Vec::new();
-            pdbtbx::save_mmcif_raw(&parsers_structure(chains), BufWriter::new(&mut bytes));
+            pdbtbx::save_mmcif_raw(
+                &parsers_structure(chains, entry),
+                BufWriter::new(&mut bytes),
+            );
             String::from_utf8(bytes).expect("names were checked to be ASCII")
         }
     }
@@ -131,7 +145,7 @@ fn aligned_name(atom: &Atom) -> String {
     }
 }
 
-fn parsers_structure(chains: &[Chain]) -> PDB {
+fn parsers_structure(chains: &[Chain], entry: &str) -> PDB {
     let checked = "names and numbers were checked";
     let mut serial = 0;
     let mut model = Model::new(1);
@@ -151,7 +165,7 @@ fn parsers_structure(chains: &[Chain]) -> PDB {
         model.add_chain(written);
     }
     let mut structure = PDB::new();
-    structure.identifier = None;
+    structure.identifier = Some(entry.to_owned());
     structure.add_model(model);
     structure
 }

@@ -6,7 +6,7 @@ use steerable_nn::BuildError;
 
 use super::model::{FoldingModel, RESIDUE_INPUTS};
 use crate::structure::{LayerConfig, NeighbourConfig, StructureModuleConfig};
-use crate::trunk::{ObservedDistances, TrunkConfig};
+use crate::trunk::{ObservedDistances, ObservedOrientations, TrunkConfig};
 use crate::{AminoAcid, DistanceBins, DistogramError};
 
 /// Bins of distances of one width, and the two outside.
@@ -49,6 +49,8 @@ pub struct FoldingConfig {
     /// The bins of observed and of predicted distances.
     #[config(default = "BinsConfig::new()")]
     pub bins: BinsConfig,
+    /// Bins around the circle of observed orientations, an even number, where the trunk reads them.
+    pub orientation_bins: Option<usize>,
     /// The trunk of a model that starts from distances.
     pub trunk: Option<TrunkConfig>,
 }
@@ -59,18 +61,25 @@ impl FoldingConfig {
         Self::new(StructureModuleConfig::new(RESIDUE_INPUTS), layer)
     }
 
-    /// A model that starts from observed distances.
+    /// A model that starts from observed distances and, where `orientation_bins` says in how many bins
+    /// around the circle (an even number), orientations.
     ///
     /// # Errors
     /// [`DistogramError::Edges`].
-    pub fn from_distances(layer: LayerConfig, bins: BinsConfig) -> Result<Self, DistogramError> {
+    pub fn from_distances(
+        layer: LayerConfig,
+        bins: BinsConfig,
+        orientation_bins: Option<usize>,
+    ) -> Result<Self, DistogramError> {
         let table = bins.bins()?;
-        let features = ObservedDistances::num_features(&table);
+        let features = ObservedDistances::num_features(&table)
+            + orientation_bins.map_or(0, |_| ObservedOrientations::NUM_FEATURES);
         let trunk = TrunkConfig::new(AminoAcid::COUNT, features, table.len());
         let structure =
             StructureModuleConfig::new(RESIDUE_INPUTS).with_num_pair_inputs(trunk.num_pair);
         Ok(Self::new(structure, layer)
             .with_bins(bins)
+            .with_orientation_bins(orientation_bins)
             .with_trunk(Some(trunk)))
     }
 

@@ -29,6 +29,12 @@ pub enum FoldingError {
     /// A model with a trunk was given coordinates alone.
     #[error("the model starts from observed distances and cannot refine coordinates alone")]
     NeedsDistances,
+    /// A model that reads orientations was given none.
+    #[error("the model reads orientations of pairs beside their distances, and none were given")]
+    NeedsOrientations,
+    /// A model that reads distances alone was given orientations.
+    #[error("the model reads distances alone and was given orientations of pairs")]
+    ReadsNoOrientations,
     /// No residue has a frame.
     #[error("no residue has N, CA and C")]
     NoResidues,

@@ -11,6 +11,7 @@ mod chain;
 mod config;
 mod error;
 mod model;
+mod start;
 
 pub use chain::RefinedChain;
 pub use config::{BinsConfig, FoldingConfig};

@@ -8,11 +8,11 @@ use steerable_kernels::{RowGroups, gather_rows};
 use super::config::FoldingConfig;
 use super::error::FoldingError;
 use crate::structure::{
-    AnyLayer, FrameTensors, ResidueGraph, StructureInputs, StructureModule, StructureOutput,
-    expected_lddt, one_hot,
+    AnyLayer, ExpectedTorsion, FrameTensors, ResidueGraph, StructureInputs, StructureModule,
+    StructureOutput, expected_lddt, expected_torsions, one_hot,
 };
-use crate::trunk::{ObservedDistances, Trunk, TrunkInputs, TrunkOutput, distances_for_mds};
-use crate::{AminoAcid, Frame, SmacofConfig, backbone_of_ca, embed};
+use crate::trunk::{Observations, Trunk, TrunkInputs, TrunkOutput};
+use crate::{AminoAcid, Frame, SmacofConfig};
 
 /// What checkpoints call a [`FoldingModel`]: the kind of model that their header names.
 pub const MODEL_KIND: &str = "folding";
@@ -36,9 +36,8 @@ pub struct Refinement {
     pub frames: Vec<Frame>,
     /// The predicted lDDT of each residue, in 0..=1.
     pub confidence: Vec<f64>,
-    /// The predicted side-chain torsions of each residue in radians; those its side chain does not have
-    /// mean nothing.
-    pub chi: Vec<Vec<f64>>,
+    /// The most probable side-chain torsions of each residue, chi1 first, as many as it has.
+    pub chi: Vec<Vec<ExpectedTorsion>>,
 }
 
 /// A structure module that runs on its own output, and a trunk before it where it starts from distances.
@@ -137,71 +136,54 @@ impl FoldingModel {
         }
         let last = last.expect("there is at least one pass");
         let confidence = expected_lddt(last.confidence).into_data();
-        let chi = last.chi.into_data().convert::<f64>();
-        let chi: Vec<f64> = chi.try_into_vec().expect("they were just converted");
-        let width = chi.len() / frames.len().max(1);
-        let angles = |row: &[f64]| row.chunks_exact(2).map(|x| x[0].atan2(x[1])).collect();
         Ok(Refinement {
             start,
             frames,
             confidence: confidence.iter::<f64>().collect(),
-            chi: chi.chunks_exact(width.max(1)).map(angles).collect(),
+            chi: expected_torsions(&sequence.amino_acids, last.chi),
         })
     }
 
-    /// Applies the trunk to observed distances.
+    /// Applies the trunk to observed distances, and to orientations where the model reads them.
     ///
     /// # Errors
-    /// [`FoldingError::NoTrunk`].
-    pub fn read_distances(
+    /// [`FoldingError::NoTrunk`]; [`FoldingError::NeedsOrientations`] and
+    /// [`FoldingError::ReadsNoOrientations`] where what was observed is not what the model reads.
+    pub fn read_distances<'a>(
         &self,
         sequence: &ResidueSequence,
-        observed: &ObservedDistances,
+        observed: impl Into<Observations<'a>>,
     ) -> Result<TrunkOutput, FoldingError> {
         let trunk = self.trunk.as_ref().ok_or(FoldingError::NoTrunk)?;
         let (device, dtype) = self.place();
+        let observed = observed.into();
+        let distances = observed.distances.features(&device, dtype);
+        let pairs = match (self.config.orientation_bins, observed.orientations) {
+            (None, None) => distances,
+            (Some(_), Some(seen)) => Tensor::cat(vec![distances, seen.features(&device, dtype)], 2),
+            (Some(_), None) => return Err(FoldingError::NeedsOrientations),
+            (None, Some(_)) => return Err(FoldingError::ReadsNoOrientations),
+        };
         Ok(trunk.forward(&TrunkInputs::new(
             self.residues(sequence),
-            observed.features(&device, dtype),
+            pairs,
             &sequence.residue_index,
         )))
     }
 
-    /// The frames that the trunk's distogram tells: expected distances, MDS in the hand of proteins, N
-    /// and C by the CA trace. No gradient goes this way.
-    ///
-    /// # Errors
-    /// [`FoldingError`]: distances that give no coordinates.
-    pub fn start_from(
-        &self,
-        sequence: &ResidueSequence,
-        output: &TrunkOutput,
-        refinement: SmacofConfig,
-    ) -> Result<Vec<Frame>, FoldingError> {
-        let bins = self.config.bins.bins()?;
-        let [length, _, width] = output.distogram.dims();
-        let probabilities = output.probabilities();
-        let known = distances_for_mds(&bins, &sequence.residue_index, |i, j| {
-            let first = (i * length + j) * width;
-            &probabilities[first..first + width]
-        })?;
-        let trace = embed(&known, refinement)?.points;
-        let backbone = backbone_of_ca(&trace)?;
-        let frames = backbone.residues().iter().map(Frame::of_residue);
-        Ok(frames.collect::<Result<_, _>>()?)
-    }
-
-    /// From observed distances to a structure: trunk, MDS, refinement.
+    /// From what was observed of pairs to a structure: trunk, MDS, refinement.
     ///
     /// # Errors
     /// [`FoldingError`].
-    pub fn fold(
+    pub fn fold<'a>(
         &self,
         sequence: &ResidueSequence,
-        observed: &ObservedDistances,
+        observed: impl Into<Observations<'a>>,
     ) -> Result<Refinement, FoldingError> {
+        let observed = observed.into();
         let read = self.read_distances(sequence, observed)?;
-        let start = self.start_from(sequence, &read, SmacofConfig::default())?;
+        let refinement = SmacofConfig::default();
+        let start = self.start_from(sequence, observed.distances, &read, refinement)?;
         self.refine(sequence, start, Some(&read.pairs), self.config.num_passes)
     }
 }

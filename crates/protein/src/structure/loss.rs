@@ -90,23 +90,25 @@ pub fn expected_lddt(logits: Tensor<2>) -> Tensor<1> {
         .squeeze_dim(1)
 }
 
-/// Squared distance between predicted and true side-chain torsions on the unit circle, the mean over
-/// those that are there, `[1]`; zero when none is. Where half a turn gives the same side chain, the
-/// nearer of the two counts.
+/// Cross entropy of the distribution of side-chain torsions over bins, the mean over those that are there,
+/// `[1]`; zero when none is. Where half a turn gives the same side chain, the bins of both count as one.
+///
+/// A regression of the angle would tell the mean of the rotamers, where no side chain is.
 ///
 /// # Shapes
-/// - predicted: sine and cosine, `[N, n, 2]`
-///
-/// # Source
-/// Jumper et al. 2021, supplement, algorithm 27.
-pub fn torsion_loss(predicted: Tensor<3>, targets: &TorsionTargets) -> Tensor<1> {
-    let square = |error: Tensor<3>| (error.clone() * error).sum_dim(2);
-    let direct = square(predicted.clone() - targets.truth.clone());
-    let turned = square(predicted + targets.truth.clone());
-    let nearer = direct.clone().min_pair(turned);
-    let symmetric = targets.symmetric.clone();
-    let error = direct.clone() + symmetric * (nearer - direct);
-    (error * targets.known.clone()).sum() / (targets.known.clone().sum() + 1e-6)
+/// - logits: `[N, 4, bins]`, the bins of the targets
+pub fn torsion_loss(logits: Tensor<3>, targets: &TorsionTargets) -> Tensor<1> {
+    assert_eq!(
+        logits.dims(),
+        targets.truth.dims(),
+        "torsion_loss: logits and targets of the same residues and bins"
+    );
+    // What is not the true bin has no share: the exponential of -1e4 is zero.
+    let of_truth = activation::log_softmax(logits, 2) + (targets.truth.clone() - 1.0) * 1e4;
+    let most = of_truth.clone().detach().max_dim(2);
+    let likelihood = (of_truth - most.clone()).exp().sum_dim(2).log() + most;
+    let known = targets.known.clone();
+    -(likelihood * known.clone()).sum() / (known.sum() + 1e-6)
 }
 
 /// Mean distance of N, CA and C of ideal residues in the predicted frames from those in the true ones, in
@@ -140,10 +142,19 @@ pub fn displacement_loss(
     };
     let rows = predicted.len();
     let moved = TensorData::new(moved, [rows, 3, 3]);
-    let ideal = [IDEAL_N, IDEAL_CA, IDEAL_C].concat();
-    let ideal = Tensor::<3>::from_data(TensorData::new(ideal, [1, 3, 3]), (&device, dtype));
-    let placed = predicted.apply(ideal.expand([rows, 3, 3]));
+    let placed = ideal_atoms(predicted);
     let error = placed - Tensor::from_data(moved, (&device, dtype));
     let square = (error.clone() * error).sum_dim(2);
     Ok((square + 1e-2).sqrt().mean())
+}
+
+/// N, CA and C of ideal residues in these frames, in angstrom, `[L, 3, 3]`.
+pub(super) fn ideal_atoms(frames: &FrameTensors) -> Tensor<3> {
+    let ca = frames.translation();
+    let ideal = [IDEAL_N, IDEAL_CA, IDEAL_C].concat();
+    let ideal = Tensor::<3>::from_data(
+        TensorData::new(ideal, [1, 3, 3]),
+        (&ca.device(), ca.dtype()),
+    );
+    frames.apply(ideal.expand([frames.len(), 3, 3]))
 }

@@ -6,10 +6,12 @@ mod layer;
 mod loss;
 mod module;
 mod one_hot;
+mod peptide_loss;
 mod point_attention;
 mod se3_layer;
 mod side_chain;
 mod surroundings;
+mod torsion_bins;
 
 pub use any_layer::{AnyLayer, LayerConfig};
 pub use frames::{FrameTensors, FrameUpdate};
@@ -21,10 +23,12 @@ pub use module::{
     IterationWeights, StructureInputs, StructureModule, StructureModuleConfig, StructureOutput,
 };
 pub use one_hot::one_hot;
+pub use peptide_loss::peptide_loss;
 pub use point_attention::{PointAttentionConfig, PointAttentionLayer};
 pub use se3_layer::{TransformerLayer, TransformerLayerConfig};
-pub use side_chain::{MAX_CHI, SideChainTorsions, TorsionTargets};
+pub use side_chain::{MAX_CHI, SideChainTorsions, TorsionTargets, expected_torsions};
 pub use surroundings::{
     NeighbourConfig, ResidueGraph, ResidueGraphTensors, SEPARATIONS, residue_index,
     separation_class,
 };
+pub use torsion_bins::{ExpectedTorsion, TorsionBins};

@@ -11,7 +11,9 @@ use super::frames::FrameTensors;
 use super::layer::{Residues, StructureLayer, Surroundings};
 use super::point_attention::{PointAttentionConfig, PointAttentionLayer};
 use super::se3_layer::{TransformerLayer, TransformerLayerConfig};
-use super::surroundings::{INVARIANTS, ResidueGraphTensors};
+use super::side_chain::MAX_CHI;
+use super::surroundings::{BESIDE, INVARIANTS, ResidueGraphTensors};
+use super::torsion_bins::TorsionBins;
 
 /// Whether the iterations of a structure module have the same parameters.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -45,9 +47,9 @@ pub struct StructureModuleConfig {
     /// Classes of the predicted lDDT.
     #[config(default = 50)]
     pub num_confidence_classes: usize,
-    /// Side-chain torsions of a residue.
-    #[config(default = 4)]
-    pub num_chi: usize,
+    /// Bins of a side-chain torsion, an even number: see [`TorsionBins`].
+    #[config(default = 36)]
+    pub num_chi_bins: usize,
 }
 
 impl StructureModuleConfig {
@@ -88,7 +90,7 @@ impl StructureModuleConfig {
     /// The module with these layers: one for all iterations, or one for each.
     ///
     /// # Panics
-    /// When there are neither one nor `num_iterations` layers.
+    /// When there are neither one nor `num_iterations` layers, or an odd number of bins of torsions.
     pub fn init_with<L: StructureLayer>(
         &self,
         layers: Vec<L>,
@@ -102,6 +104,7 @@ impl StructureModuleConfig {
             self.weights
         );
         let c = self.num_scalars;
+        let chi_bins = TorsionBins::new(self.num_chi_bins);
         let linear = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
         let norm = |width| LayerNormConfig::new(width).init(device);
         StructureModule {
@@ -114,7 +117,10 @@ impl StructureModuleConfig {
             transition_norm: norm(c),
             layers,
             confidence: [linear(c, c), linear(c, self.num_confidence_classes)],
-            chi: [linear(2 * c, c), linear(c, 2 * self.num_chi)],
+            chi: [
+                linear(2 * c + BESIDE, c),
+                linear(c, MAX_CHI * chi_bins.len()),
+            ],
             num_iterations: self.num_iterations,
             num_pair_inputs: self.num_pair_inputs,
         }
@@ -143,7 +149,7 @@ pub struct StructureOutput {
     pub scalars: Tensor<2>,
     /// Logits of the classes of lDDT, `[N, num_confidence_classes]`.
     pub confidence: Tensor<2>,
-    /// Sine and cosine of each side-chain torsion, of unit length, `[N, num_chi, 2]`.
+    /// Logits of the bins of each side-chain torsion, `[N, 4, num_chi_bins]`.
     pub chi: Tensor<3>,
 }
 
@@ -185,7 +191,8 @@ pub struct StructureModule<L: Module> {
     pub layers: Vec<L>,
     /// From scalars to logits of lDDT.
     pub confidence: [Linear; 2],
-    /// From first and last scalars to torsions.
+    /// From first and last scalars, and the last frames of the neighbours along the chain, to logits of the bins
+    /// of torsions.
     pub chi: [Linear; 2],
     num_iterations: usize,
     num_pair_inputs: usize,
@@ -223,11 +230,14 @@ impl<L: StructureLayer> StructureModule<L> {
             frames.push(residues.frames.clone());
         }
         let scalars = residues.scalars;
-        let chi = Tensor::cat(vec![first, scalars.clone()], 1);
+        let graph = inputs.graph.graph();
+        let relative = residues.frames.relative(graph.src(), graph.dst());
+        let beside = inputs.graph.beside(&relative);
+        let chi = Tensor::cat(vec![first, scalars.clone(), beside], 1);
         StructureOutput {
             frames,
             confidence: two_maps(&self.confidence, scalars.clone()),
-            chi: unit_pairs(two_maps(&self.chi, chi)),
+            chi: by_torsion(two_maps(&self.chi, chi)),
             scalars,
         }
     }
@@ -255,10 +265,8 @@ fn two_maps([first, second]: &[Linear; 2], input: Tensor<2>) -> Tensor<2> {
     second.forward(silu(first.forward(input)))
 }
 
-/// Consecutive pairs of columns, each made a vector of length one: `[N, 2 n]` to `[N, n, 2]`.
-fn unit_pairs(columns: Tensor<2>) -> Tensor<3> {
+/// Columns torsion by torsion: `[N, 4 bins]` to `[N, 4, bins]`.
+fn by_torsion(columns: Tensor<2>) -> Tensor<3> {
     let [rows, width] = columns.dims();
-    let pairs = columns.reshape([rows, width / 2, 2]);
-    let square = (pairs.clone() * pairs.clone()).sum_dim(2);
-    pairs / (square + 1e-8).sqrt()
+    columns.reshape([rows, MAX_CHI, width / MAX_CHI])
 }

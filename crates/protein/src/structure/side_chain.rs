@@ -1,7 +1,8 @@
 //! Side-chain torsions of residues, as far as their atoms are there.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData, activation};
 
+use super::torsion_bins::{ExpectedTorsion, TorsionBins};
 use crate::{AminoAcid, Residue, torsion_angle};
 
 /// The most side-chain torsions of a residue.
@@ -33,21 +34,28 @@ impl SideChainTorsions {
         }
     }
 
-    /// Uploads them, as [`torsion_loss`](super::torsion_loss) reads them.
-    pub fn to_device(&self, device: &Device, dtype: DType) -> TorsionTargets {
-        let rows = self.chi.len();
+    /// Uploads the bins they are in, as [`torsion_loss`](super::torsion_loss) reads them.
+    pub fn to_device(&self, bins: TorsionBins, device: &Device, dtype: DType) -> TorsionTargets {
+        let (rows, width) = (self.chi.len(), bins.len());
+        let mut truth = vec![0.0; rows * MAX_CHI * width];
+        let mut known = vec![0.0; rows * MAX_CHI];
+        let torsions = self.chi.iter().flatten();
+        for (at, (chi, symmetric)) in torsions.zip(self.symmetric.iter().flatten()).enumerate() {
+            let Some(chi) = chi else { continue };
+            let bin = bins.bin(*chi);
+            known[at] = 1.0;
+            truth[at * width + bin] = 1.0;
+            if *symmetric {
+                truth[at * width + bins.half_turn(bin)] = 1.0;
+            }
+        }
         let upload = |numbers: Vec<f64>, width| {
             let data = TensorData::new(numbers, [rows, MAX_CHI, width]);
             Tensor::from_data(data, (device, dtype))
         };
-        let chi = || self.chi.iter().flatten();
-        let circle = chi().flat_map(|chi| chi.map_or([0.0; 2], |x| x.sin_cos().into()));
-        let known = chi().map(|chi| f64::from(u8::from(chi.is_some())));
-        let symmetric = self.symmetric.iter().flatten();
         TorsionTargets {
-            truth: upload(circle.collect(), 2),
-            known: upload(known.collect(), 1),
-            symmetric: upload(symmetric.map(|&s| f64::from(u8::from(s))).collect(), 1),
+            truth: upload(truth, width),
+            known: upload(known, 1),
         }
     }
 }
@@ -65,10 +73,47 @@ fn symmetric(amino_acid: AminoAcid) -> [bool; MAX_CHI] {
 /// [`SideChainTorsions`] on a device.
 #[derive(Clone, Debug)]
 pub struct TorsionTargets {
-    /// Sine and cosine, `[N, 4, 2]`; zero where the torsion is not there.
+    /// One in the bin of the torsion, and in the one half a turn away where that gives the same side
+    /// chain, else zero, `[N, 4, bins]`; all zero where the torsion is not there.
     pub truth: Tensor<3>,
     /// One where the torsion is there, else zero, `[N, 4, 1]`.
     pub known: Tensor<3>,
-    /// One where half a turn gives the same side chain, else zero, `[N, 4, 1]`.
-    pub symmetric: Tensor<3>,
+}
+
+/// The most probable side-chain torsions of each residue, as many as its side chain has; those that half
+/// a turn leaves as they are in one of both halves.
+///
+/// # Shapes
+/// - logits: `[N, 4, bins]`
+///
+/// # Panics
+/// When there are not as many rows as residues, or an odd number of bins.
+pub fn expected_torsions(
+    amino_acids: &[AminoAcid],
+    logits: Tensor<3>,
+) -> Vec<Vec<ExpectedTorsion>> {
+    let [rows, _, width] = logits.dims();
+    assert_eq!(
+        rows,
+        amino_acids.len(),
+        "expected_torsions: an amino acid for each row"
+    );
+    let bins = TorsionBins::new(width);
+    let probabilities = activation::softmax(logits, 2).into_data().convert::<f64>();
+    let probabilities: Vec<f64> = probabilities
+        .try_into_vec()
+        .expect("they were just converted");
+    let residues = amino_acids.iter().enumerate().map(|(row, &amino_acid)| {
+        let symmetric = symmetric(amino_acid);
+        let torsions = (0..amino_acid.chi_atoms().len()).map(|torsion| {
+            let first = (row * MAX_CHI + torsion) * width;
+            let of_bins = &probabilities[first..first + width];
+            match symmetric[torsion] {
+                true => bins.most_probable_of_symmetric(of_bins),
+                false => bins.most_probable(of_bins),
+            }
+        });
+        torsions.collect()
+    });
+    residues.collect()
 }

@@ -3,6 +3,7 @@
 use burn::config::Config;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use steerable_graph::{Edge, Graph, GraphError};
+use steerable_kernels::sum_rows;
 use steerable_nn::GraphTensors;
 
 use super::frames::FrameTensors;
@@ -150,6 +151,12 @@ const DISTANCES: usize = 16;
 /// Number of invariants of an edge that [`ResidueGraphTensors::invariants`] tells.
 pub(super) const INVARIANTS: usize = SEPARATIONS + DISTANCES + 12;
 
+/// How far CA atoms of neighbours along the chain are apart, in angstrom.
+const CA_CA: f64 = 3.8;
+
+/// Numbers that tell of a residue's two neighbours along the chain.
+pub(super) const BESIDE: usize = 2 * 12;
+
 impl ResidueGraphTensors {
     /// The graph.
     pub fn graph(&self) -> &GraphTensors {
@@ -180,5 +187,22 @@ impl ResidueGraphTensors {
             vec![self.separation.clone(), gaussians, direction, rotation],
             1,
         )
+    }
+
+    /// The frames of the residues before and after each one in its own, `[N, BESIDE]`: rotations, and
+    /// positions in units of the distance of neighbours; zero at the ends and at breaks. They hold phi and
+    /// psi, on which the torsions of the side chain depend.
+    ///
+    /// `relative`: the frames of all edges, with positions in angstrom.
+    pub(super) fn beside(&self, relative: &FrameTensors) -> Tensor<2> {
+        let rotation = relative.rotation().reshape([relative.len(), 9]);
+        let position = relative.translation() * CA_CA.recip();
+        let frames = Tensor::cat(vec![rotation, position], 1);
+        let seen = [1, -1].map(|apart| {
+            let class = separation_class(apart);
+            let is_there = self.separation.clone().slice_dim(1, class..class + 1);
+            sum_rows(frames.clone() * is_there, self.graph.dst())
+        });
+        Tensor::cat(seen.to_vec(), 1)
     }
 }

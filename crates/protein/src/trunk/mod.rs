@@ -4,7 +4,7 @@
 //! ```text
 //! sequence ──────────────► embedding ─┐
 //! observed distances, ───► embedding ─┴─► pairs ─► pair layers ─► distogram ─► distances ─► MDS
-//! separations along the chain             [L, L, c]    │
+//! orientations, separations               [L, L, c]    │
 //!                                                      └─► edges of the structure module
 //! ```
 //!
@@ -12,12 +12,14 @@
 //! features are what the user asks for with a trunk. A batch is a list of chains, each with its own
 //! `[L, L, c]`, never padded.
 
+mod agreement;
 mod attention;
 mod layer;
 mod loss;
 mod multiplication;
 mod network;
 mod observed;
+mod observed_orientations;
 
 pub use attention::{TriangleAttention, TriangleAttentionConfig};
 pub use layer::{PairLayer, PairLayerConfig};
@@ -25,3 +27,4 @@ pub use loss::distogram_loss;
 pub use multiplication::{TriangleEdges, TriangleMultiplication, TriangleMultiplicationConfig};
 pub use network::{Trunk, TrunkConfig, TrunkInputs, TrunkOutput};
 pub use observed::{Corruption, ObservedDistances, distances_for_mds, orientation_features};
+pub use observed_orientations::{Observations, ObservedOrientations, OrientationCorruption};
