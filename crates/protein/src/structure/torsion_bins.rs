@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn bins_half_a_turn_apart_are_one_for_a_symmetric_torsion() {
         let bins = TorsionBins::new(36);
-        let probabilities = at(&[(85.0, 0.3), (-95.0, 0.3), (5.0, 0.4)]);
+        let probabilities = at(&[(85.0, 0.3), (-95.0, 0.3), (-5.0, 0.4)]);
         let plain = bins.most_probable(&probabilities);
-        assert!((plain.angle - 5f64.to_radians()).abs() < 1e-9);
+        assert!((plain.angle + 5f64.to_radians()).abs() < 1e-9);
         let found = bins.most_probable_of_symmetric(&probabilities);
         let off = (found.angle - 85f64.to_radians()).rem_euclid(PI);
         assert!(off.min(PI - off) < 1e-9, "{}", found.angle.to_degrees());
