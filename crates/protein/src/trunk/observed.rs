@@ -182,7 +182,11 @@ pub fn distances_for_mds<P: AsRef<[f64]>>(
                     false => f64::INFINITY,
                 };
                 let pair = (i, j, expected.mean.min(reach), expected.spread.powi(-2));
-                told.push((expected.beyond, pair));
+                // However uncertain, across a break of the chain it holds the two sides together.
+                match j == i + 1 {
+                    true => pairs.push(pair),
+                    false => told.push((expected.beyond, pair)),
+                }
             } else if j == i + 1 {
                 pairs.push((i, j, last_edge, last_edge.powi(-2)));
             }
