@@ -274,7 +274,7 @@ fn what_a_model_does_not_know_is_told() {
     let batch = one_batch(vec![item(vec![6]), item(vec![9])]);
     assert_eq!(
         forward(&batch).to_string(),
-        "item 1: atomic number 9 is none of those of the model, [1, 6, 8]"
+        "item 1 holds F, the model knows H, C, O only"
     );
     let batch = Batch {
         edge_bonds: None,
