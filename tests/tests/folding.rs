@@ -378,6 +378,17 @@ fn the_configuration_of_a_checkpoint_builds_the_model_again() {
 }
 
 #[test]
+fn bins_of_angles_that_make_no_half_turns_are_refused_by_name() {
+    let mut config = FoldingConfig::refining(layers()[1].clone());
+    config.structure.num_chi_bins = 35;
+    let error = config.try_init(&Device::flex()).expect_err("35 is odd");
+    assert_eq!(
+        error.to_string(),
+        "FoldingModel: num_chi_bins = 35, but there must be an even number of bins, at least 2"
+    );
+}
+
+#[test]
 fn without_a_trunk_distances_are_refused_and_with_one_coordinates_alone() {
     let device = Device::flex();
     let refiner = FoldingConfig::refining(layers()[1].clone()).try_init(&device);

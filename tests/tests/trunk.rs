@@ -529,7 +529,9 @@ fn observed_orientations_are_binned_and_as_corrupt_as_was_asked() {
                     assert_eq!(observed.bins_of(j, i).map(|back| back[0]), Some(found[0]));
                 }
             }
-            let off = bins.centre(turned.bins_of(i, j).expect("none is missing")[1]) - theta;
+            let [_, theta_bin, phi_bin] = turned.bins_of(i, j).expect("none is missing");
+            assert!(bins.centre(phi_bin) > 0.0, "phi lies in 0..=pi");
+            let off = bins.centre(theta_bin) - theta;
             square += off.sin().atan2(off.cos()).powi(2);
         }
     }

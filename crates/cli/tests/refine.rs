@@ -83,12 +83,14 @@ fn the_file_holds_what_the_model_says_of_each_chain() {
         };
         run(&args).expect("it can be refined");
         let after = file::read(&out).expect("what was written can be read");
+        assert_eq!(before.len(), after.chains.len());
         for (before, after) in before.iter().zip(&after.chains) {
             let wanted = model.refine_chain(before, passes).expect("it has residues");
             let atoms = |of: &Chain| -> Vec<(f64, [f64; 3])> {
                 let atoms = of.residues.iter().flat_map(|residue| &residue.atoms);
                 atoms.map(|a| (a.b_factor, a.position.into())).collect()
             };
+            assert_eq!(atoms(after).len(), atoms(&wanted.chain).len());
             // mmCIF has 5 decimals.
             for (found, wanted) in atoms(after).iter().zip(atoms(&wanted.chain)) {
                 assert!((found.0 - wanted.0).abs() < 1e-4);
@@ -146,7 +148,10 @@ fn what_cannot_be_refined_is_told_with_its_file_and_place() {
     let line = "ATOM      1  N   ALA A   1      11.104   6.134  -6.50";
     std::fs::write(&torn, line).expect("the folder is writable");
     let error = refine(torn, good);
-    assert!(error.contains("torn.pdb") && error.contains('1'), "{error}");
+    assert!(
+        error.contains("torn.pdb") && error.contains("line 1"),
+        "{error}"
+    );
     // A model that starts from distances.
     let config = FoldingConfig::from_distances(
         LayerConfig::PointAttention(PointAttentionConfig::new()),

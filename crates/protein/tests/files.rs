@@ -482,7 +482,12 @@ fn what_is_written_is_read_back_to_the_last_digit() {
 fn an_mmcif_file_has_the_name_of_its_file_as_its_entry() {
     let original = fixtures().join("1A8O_A.pdb.gz");
     let chains = file::read(original).unwrap().chains;
-    for (name, entry) in [("My model-2.Cif", "My_model-2"), (".cif", "_")] {
+    for (name, entry) in [
+        ("My model-2.Cif", "My_model-2"),
+        (".cif", "entry"),
+        ("_refined.cif", "entry__refined"),
+        ("Data_1.cif", "entry_Data_1"),
+    ] {
         let text = written(name, &chains, |path| {
             assert_eq!(file::read(path).unwrap().chains, chains);
             std::fs::read_to_string(path).unwrap()

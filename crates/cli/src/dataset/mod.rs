@@ -47,8 +47,8 @@ impl DataSet {
 
 /// What a file's name ends in, without the point and in small letters; of `a.XYZ.gz` it is `xyz`.
 pub fn extension(file: &Path) -> String {
-    let name = file.file_name().and_then(|name| name.to_str());
-    let name = name.unwrap_or_default().to_lowercase();
+    let name = file.file_name().unwrap_or_default();
+    let name = name.to_string_lossy().to_lowercase();
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
     let extension = plain.rsplit_once('.');
     extension.map_or("", |(_, extension)| extension).to_owned()

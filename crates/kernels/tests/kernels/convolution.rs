@@ -335,6 +335,13 @@ pub(crate) fn channel_wise() -> Cases {
     }
     let edges = Edges::random(333, 40, &mut draw);
     let plan = channel_wise_plan("32x0 + 17x1 + 8x2", 2, RadialSharing::Shared);
-    let large = vec![case("many edges", plan, &edges, 5, Bias::With, &mut draw)];
-    Cases { small, large }
+    let many_edges = case("many edges", plan, &edges, 5, Bias::With, &mut draw);
+    // More kernel entries than the host kernel forms at once: pairs are cut between their paths.
+    let edges = Edges::random(70, 9, &mut draw);
+    let plan = channel_wise_plan("17x0 + 4x1 + 3x2 + 2x3", 3, RadialSharing::Shared);
+    let many_paths = case("many paths", plan, &edges, 5, Bias::With, &mut draw);
+    Cases {
+        small,
+        large: vec![many_edges, many_paths],
+    }
 }

@@ -69,14 +69,22 @@ enum TextFormat {
     Mmcif,
 }
 
-/// The name of an entry of mmCIF: letters, digits and what joins them, at least one.
+/// The name of an entry of mmCIF: letters, digits and what joins them, and nothing that the format reads
+/// otherwise.
 fn entry(stem: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     let name: String = stem
         .chars()
         .map(|c| if allowed(c) { c } else { '_' })
         .collect();
-    if name.is_empty() { "_".into() } else { name }
+    let reserved = ["data_", "loop_", "save_", "stop_", "global_"];
+    let lower = name.to_ascii_lowercase();
+    let is_reserved = reserved.iter().any(|word| lower.starts_with(word));
+    match name.chars().next() {
+        None => "entry".into(),
+        Some(first) if first.is_ascii_alphanumeric() && !is_reserved => name,
+        Some(_) => format!("entry_{name}"),
+    }
 }
 
 fn text(chains: &[Chain], format: TextFormat, entry: &str) -> String {

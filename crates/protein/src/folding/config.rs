@@ -86,8 +86,23 @@ impl FoldingConfig {
     /// Makes the model.
     ///
     /// # Errors
-    /// As [`StructureModuleConfig::try_init_any`].
+    /// [`BuildError::BadValue`] for bins of angles that are not an even number, and as
+    /// [`StructureModuleConfig::try_init_any`].
     pub fn try_init(&self, device: &Device) -> Result<FoldingModel, BuildError> {
+        let bins_of_angles = [
+            ("num_chi_bins", Some(self.structure.num_chi_bins)),
+            ("orientation_bins", self.orientation_bins),
+        ];
+        for (name, count) in bins_of_angles {
+            if let Some(count) = count.filter(|count| *count == 0 || count % 2 == 1) {
+                return Err(BuildError::BadValue {
+                    layer: "FoldingModel".into(),
+                    name,
+                    value: count,
+                    expected: "there must be an even number of bins, at least 2",
+                });
+            }
+        }
         let structure = self.structure.try_init_any(&self.layer, device)?;
         let trunk = self.trunk.as_ref().map(|trunk| trunk.init(device));
         Ok(FoldingModel::new(trunk, structure, self.clone()))

@@ -82,7 +82,7 @@ impl TorsionBins {
             self.count,
             "TorsionBins: a probability for each bin"
         );
-        let reach = ((REACH / self.width()).round() as usize).min((self.count - 1) / 2);
+        let reach = ((REACH / self.width() + 1e-9) as usize).min((self.count - 1) / 2);
         let window = |bin: usize| {
             let first = bin + self.count - reach;
             (0..=2 * reach).map(move |step| (first + step) % self.count)
@@ -165,6 +165,14 @@ mod tests {
         ]));
         assert!((found.angle - (-65f64).to_radians()).abs() < 1e-9);
         assert!((found.probability - 0.6).abs() < 1e-12);
+    }
+
+    #[test]
+    fn wide_bins_stand_alone() {
+        let found = TorsionBins::new(6).most_probable_of_symmetric(&[0.0, 0.0, 0.9, 0.0, 0.1, 0.0]);
+        let off = (found.angle - TorsionBins::new(6).centre(2)).rem_euclid(PI);
+        assert!(off.min(PI - off) < 1e-9, "{}", found.angle.to_degrees());
+        assert!((found.probability - 0.9).abs() < 1e-12);
     }
 
     #[test]

@@ -80,7 +80,8 @@ impl ObservedOrientations {
                     [angle(0), angle(1), angle(2).abs(), angle(3), angle(4).abs()]
                 } else {
                     let off = errors.map(|error| error * corruption.turn);
-                    let phi = |phi: f64| phi.clamp(0.0, PI);
+                    // An angle between two directions: beyond 0 or pi it comes back.
+                    let phi = |phi: f64| phi.sin().atan2(phi.cos()).abs();
                     [
                         there.omega + off[0],
                         there.theta + off[1],
