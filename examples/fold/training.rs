@@ -30,9 +30,9 @@ use super::start::{observe, perturb, perturb_torsions};
 
 /// Parts of the loss beside the structure's.
 const CONFIDENCE_WEIGHT: f64 = 0.1;
-const TORSION_WEIGHT: f64 = 0.1;
+const TORSION_WEIGHT: f64 = 0.03;
 const DISTOGRAM_WEIGHT: f64 = 0.5;
-const PEPTIDE_WEIGHT: f64 = 0.5;
+const PEPTIDE_WEIGHT: f64 = 0.2;
 
 /// Share of the training steps of denoising that start from turned torsions.
 const TORSION_SHARE: f64 = 0.15;
