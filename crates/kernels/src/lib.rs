@@ -21,7 +21,7 @@
 //! # Backends
 //! With the feature `flex` (default) tensors of burn's CPU backend are read in place; those of
 //! `ndarray` run the same host kernels through a copy. On `cubecl` (wgpu, CUDA, ...) every operation has
-//! kernels of its own in f32, run so far on software Vulkan; in f64 tensors are copied to the host and back.
+//! kernels of its own in f32; in f64 tensors are copied to the host and back.
 //!
 //! # Determinism
 //! Every sum has one owner and a fixed order; the same inputs on the same number of threads give the

@@ -63,6 +63,29 @@ impl RadialStack {
         lengths.sum()
     }
 
+    /// Refuses layers that do not read what the one before gives.
+    ///
+    /// # Panics
+    /// With the name of the operation and the layer.
+    pub(crate) fn expect_chain(&self, operation: &str) {
+        let mut columns = self.d_input;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let RadialLayerOptions {
+                groups, norm_width, ..
+            } = layer.options;
+            let [rows, _] = layer.weight;
+            assert!(
+                groups > 0 && rows > 0 && rows == columns && rows % groups == 0,
+                "{operation}: hidden layer {index}: {columns} columns, {rows} rows of weights, {groups} groups"
+            );
+            columns = layer.columns();
+            assert!(
+                !layer.has_norm || norm_width > 0 && columns.is_multiple_of(norm_width),
+                "{operation}: hidden layer {index}: {columns} columns in runs of {norm_width}"
+            );
+        }
+    }
+
     /// Columns behind each layer, or those of the repeated input where there is none.
     pub(crate) fn widths(&self) -> Vec<usize> {
         match self.layers.as_slice() {

@@ -162,17 +162,22 @@ pub(crate) fn harmonics_backward<T: Real>(
 /// Gradient of the lengths to the vectors, `grad v / |v|`: zero where the length is zero.
 pub(crate) fn lengths_backward<T: Real>(grad: &[T], vectors: &[T], lengths: &[T]) -> Vec<T> {
     let mut out = vec![T::ZERO; vectors.len()];
-    let inputs = vectors.chunks_exact(3).zip(grad.iter().zip(lengths));
-    for (out, (vector, (&grad, &length))) in out.chunks_exact_mut(3).zip(inputs) {
-        let scale = if length == T::ZERO {
-            T::ZERO
-        } else {
-            grad * Real::recip(length)
-        };
-        for (out, &x) in out.iter_mut().zip(vector) {
-            *out = scale * x;
-        }
-    }
+    out.par_chunks_mut(3 * CHUNK)
+        .zip(vectors.par_chunks(3 * CHUNK))
+        .zip(grad.par_chunks(CHUNK).zip(lengths.par_chunks(CHUNK)))
+        .for_each(|((out, vectors), (grad, lengths))| {
+            let inputs = vectors.chunks_exact(3).zip(grad.iter().zip(lengths));
+            for (out, (vector, (&grad, &length))) in out.chunks_exact_mut(3).zip(inputs) {
+                let scale = if length == T::ZERO {
+                    T::ZERO
+                } else {
+                    grad * Real::recip(length)
+                };
+                for (out, &x) in out.iter_mut().zip(vector) {
+                    *out = scale * x;
+                }
+            }
+        });
     out
 }
 

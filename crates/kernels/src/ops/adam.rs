@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
+use super::same_dtype;
 use crate::composed;
 
 /// The numbers of one step of Adam.
@@ -55,6 +56,9 @@ impl AdamStep {
 /// # Shapes
 /// - param, grad, moments, outputs: any, the same
 ///
+/// # Panics
+/// When shapes or dtypes differ, or the step is not counted from 1.
+///
 /// # Source
 /// D. P. Kingma and J. Ba, arXiv:1412.6980; the decay of I. Loshchilov and F. Hutter, arXiv:1711.05101.
 pub fn adam_step<const D: usize>(
@@ -63,6 +67,19 @@ pub fn adam_step<const D: usize>(
     [moment_1, moment_2]: [Tensor<D>; 2],
     step: AdamStep,
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let others = [&grad, &moment_1, &moment_2];
+    for other in others {
+        assert_eq!(
+            other.dims(),
+            param.dims(),
+            "adam_step: parameter, gradient and moments differ in shape"
+        );
+    }
+    same_dtype(
+        "adam_step",
+        [&param, others[0], others[1], others[2]].map(Tensor::dtype),
+    );
+    assert!(step.time > 0, "adam_step: the first step has the time 1");
     let (param, moment_1, moment_2) = Dispatch::adam_step(
         param.into_dispatch(),
         grad.into_dispatch(),

@@ -25,7 +25,7 @@ pub struct ConvolutionInputs {
     pub features: Tensor<2>,
     /// Spherical harmonics of the edges, at least `(plan.l_filter_max() + 1)^2` columns.
     pub harmonics: Tensor<2>,
-    /// Hidden radial features of the edges, `[E, plan.num_radials() * hidden_width]`.
+    /// Hidden radial features of the edges, `[E, plan.num_radials() * hidden_width]`, one network where the plan has none.
     pub hidden: Tensor<2>,
     /// Last radial layer: `[hidden_width, plan.num_weights()]`, or one more row with the bias.
     pub weight: Tensor<2>,
@@ -84,7 +84,7 @@ pub fn convolve(
     let hidden_width = weight_rows(&hidden, plan);
     assert_eq!(
         hidden.dims(),
-        [edges, hidden_width * plan.num_radials()],
+        [edges, hidden_width * plan.num_radials().max(1)],
         "convolve: hidden must be [edges, radial networks x width]"
     );
     let [rows, columns] = weight.dims();

@@ -267,6 +267,7 @@ impl MessageInputs {
                 invariants, hidden.d_input,
                 "pass_messages: columns of the invariants"
             );
+            hidden.expect_chain("pass_messages");
             assert_eq!(
                 parameters.hidden.dims(),
                 [hidden.num_parameters()],

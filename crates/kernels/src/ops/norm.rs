@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
@@ -29,7 +29,7 @@ pub struct NormAffine {
 
 /// `x -> activation(transform(|x|)) x / |x|`, channel by channel.
 ///
-/// Norms below `smallest_norm` count as that and pass no gradient on; a feature that is exactly zero
+/// Norms below `smallest_norm`, and those whose square is no longer a normal number, count as that and pass no gradient on; a feature that is exactly zero
 /// stays zero and takes no gradient. Gradients flow to all tensors.
 ///
 /// # Shapes
@@ -58,6 +58,15 @@ pub fn norm_nonlinearity(
         "norm_nonlinearity",
         [x.dtype(), gamma.dtype(), beta.dtype()],
     );
+    // Its square must be a normal number: squares are compared with it.
+    let least = match x.dtype() {
+        DType::F64 => 2.0 * f64::MIN_POSITIVE.sqrt(),
+        _ => 2.0 * f64::from(f32::MIN_POSITIVE).sqrt(),
+    };
+    let options = NormNonlinearityOptions {
+        smallest_norm: options.smallest_norm.max(least),
+        ..options
+    };
     Tensor::from_dispatch(Dispatch::norm_nonlinearity(
         x.into_dispatch(),
         gamma.into_dispatch(),

@@ -135,6 +135,36 @@ fn the_zero_vector_has_finite_harmonics_and_no_gradient() {
     }
 }
 
+/// Smallest norms whose square is no number of the type.
+#[test]
+fn a_zero_feature_takes_no_gradient_however_small_the_smallest_norm_is() {
+    let device = Device::flex().autodiff();
+    let irreps = "1x1".parse().expect("irreps");
+    let plan = Arc::new(NormPlan::new(&irreps));
+    for dtype in DTYPES {
+        for smallest_norm in [1e-25, 1e-200] {
+            let options = NormNonlinearityOptions {
+                activation: Activation::Silu,
+                smallest_norm,
+                epsilon: 1e-5,
+            };
+            let x = matrix(&[0.0, 0.0, 0.0, 3.0, 0.0, 4.0], [2, 3], &device, dtype);
+            let x = x.require_grad();
+            let affine = NormAffine {
+                gamma: None,
+                beta: Tensor::full([1], 1.0, (&device, dtype)),
+            };
+            let out = norm_nonlinearity(x.clone(), affine, &plan, options);
+            assert_eq!(numbers(&out)[..3], [0.0; 3], "{dtype:?}");
+            let grads = out.sum().backward();
+            let gradient = numbers(&x.grad(&grads).expect("x is tracked"));
+            assert_eq!(gradient[..3], [0.0; 3], "{dtype:?}, {smallest_norm:e}");
+            let is_a_number = |x: &f64| x.is_finite() && *x != 0.0;
+            assert!(gradient[3..].iter().all(is_a_number), "{gradient:?}");
+        }
+    }
+}
+
 /// A NaN shows in its own channels, a feature that is zero stays zero with a gradient of zero, and one
 /// below the smallest norm is scaled.
 #[test]

@@ -68,7 +68,10 @@ pub(crate) fn case(
             "harmonics",
             [num_edges, (plan.l_filter_max() + 1).pow(2) + 2],
         ),
-        draw.input("hidden", [num_edges, plan.num_radials() * hidden_width]),
+        draw.input(
+            "hidden",
+            [num_edges, plan.num_radials().max(1) * hidden_width],
+        ),
         draw.input("weight", [hidden_width + bias, plan.num_weights()]),
     ];
     Case {
@@ -250,6 +253,7 @@ pub(crate) fn full() -> Cases {
             "1x0e + 2x1o + 1x1e + 1x2e",
         ),
         ("absent degrees", "2x1", "3x0 + 1x3"),
+        ("no output channels", "2x0", "0x1"),
         (
             "several blocks of an irrep",
             "1x1 + 2x0 + 3x1",

@@ -3,15 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use steerable_harmonics::Normalization;
 use steerable_harmonics::plan::RadialSharing;
 use steerable_kernels::{
-    Activation, AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, GatePlan,
+    Activation, AdamStep, AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, GatePlan,
     LayerNormAffine, LinearInputs, LinearPlan, NormAffine, NormNonlinearityOptions, NormPlan,
-    RadialLayerInputs, RadialLayerOptions, RowGroups, ScaledActivation, attend, convolve,
-    edge_geometry, equivariant_layer_norm, gate, gather_rows, norm_nonlinearity, radial_layer,
-    spherical_harmonics, steerable_linear, sum_rows,
+    RadialLayerInputs, RadialLayerOptions, RowGroups, ScaledActivation, adam_step, attend,
+    convolve, edge_geometry, equivariant_layer_norm, gate, gather_rows, norm_nonlinearity,
+    radial_layer, spherical_harmonics, steerable_linear, sum_rows,
 };
 
 use crate::convolution::full_plan;
@@ -225,6 +225,25 @@ fn radial_layer_refuses_wrong_shapes() {
     refuses(&["radial_layer", "affine", "[5, 4]"], || {
         layer(6, 6, 4, 5, 2)
     });
+}
+
+#[test]
+fn a_step_of_adam_refuses_other_shapes_other_dtypes_and_a_step_before_the_first() {
+    let step = |time| AdamStep {
+        beta_1: 0.9,
+        beta_2: 0.999,
+        epsilon: 1e-8,
+        learning_rate: 1e-3,
+        weight_decay: 0.0,
+        time,
+    };
+    let call = |grad: Tensor<1>, time| adam_step(flat(10), grad, [flat(10), flat(10)], step(time));
+    call(flat(10), 1);
+    refuses(&["adam_step", "shape", "[5]", "[10]"], || call(flat(5), 1));
+    refuses(&["adam_step", "dtype", "F64"], || {
+        call(flat(10).cast(DType::F64), 1)
+    });
+    refuses(&["adam_step", "time 1"], || call(flat(10), 0));
 }
 
 #[test]

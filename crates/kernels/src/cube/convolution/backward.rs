@@ -264,7 +264,11 @@ impl Convolution {
         }
         let weight = CubeBackend::float_transpose(self.weight.clone());
         let [weight] = row_major([weight]);
-        let channels = 2;
+        // Shared memory holds one coupled feature of the highest degrees.
+        let channels = match self.plan.irreps_out().lmax() {
+            Some(l) if l > 11 => 1,
+            _ => 2,
+        };
         let program = self.program(channels, Cut::OutputAndRadial, Cut::DegreeAndRadial);
         let words = self.upload(&program.words);
         for run in &program.runs {
@@ -273,10 +277,9 @@ impl Convolution {
             unsafe {
                 radial::to_hidden::launch_unchecked(
                     &out.client,
-                    workgroups(
+                    self.tiles(
                         self.edges.div_ceil(columns.edges.count),
                         self.hidden_width().div_ceil(radial::HIDDEN),
-                        1,
                     ),
                     CubeDim::new_1d(THREADS),
                     radial::VECTOR,

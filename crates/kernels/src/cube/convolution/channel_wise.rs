@@ -11,7 +11,7 @@ use super::super::{THREADS, buffer, dims, empty_like};
 use super::backward::Backward;
 use super::program::{Cut, Program, STEP};
 use super::tile::{UNITS, lanes};
-use super::{Convolution, workgroups};
+use super::{Convolution, tile_of_workgroup};
 
 /// Edges that a thread takes at a time.
 const EDGES: usize = 4;
@@ -99,7 +99,7 @@ fn sum_edges<N: Size>(
 ) {
     let lane = UNIT_POS as usize % strip.lanes;
     let row =
-        CUBE_POS_X as usize * comptime!(UNITS / strip.lanes) + UNIT_POS as usize / strip.lanes;
+        tile_of_workgroup() * comptime!(UNITS / strip.lanes) + UNIT_POS as usize / strip.lanes;
     let first_step = first_step + CUBE_POS_Y as usize * steps * STEP;
     let mul = program[first_step + 1] as usize;
     if row >= rows || lane >= program[first_step + 7] as usize {
@@ -214,7 +214,7 @@ fn to_harmonics<N: Size>(
     #[comptime] strip: Strip,
 ) {
     let lane = UNIT_POS as usize % strip.lanes;
-    let group = CUBE_POS_X as usize * comptime!(UNITS / strip.lanes);
+    let group = tile_of_workgroup() * comptime!(UNITS / strip.lanes);
     let first = (group + UNIT_POS as usize / strip.lanes) * EDGES;
     let mut parts = Shared::<[f32]>::new_slice(comptime!(UNITS * EDGES));
     let mut sums = Array::<f32>::new(comptime!(strip.components * EDGES));
@@ -322,7 +322,7 @@ impl Convolution {
             unsafe {
                 sum_edges::launch_unchecked(
                     &out.client,
-                    workgroups(self.rows.div_ceil(UNITS / strip.lanes), run.len, 1),
+                    self.tiles(self.rows.div_ceil(UNITS / strip.lanes), run.len),
                     CubeDim::new_1d(THREADS),
                     strip.vector,
                     buffer(&self.features),
@@ -363,7 +363,7 @@ impl Convolution {
             unsafe {
                 sum_edges::launch_unchecked(
                     &out.client,
-                    workgroups(nodes.div_ceil(UNITS / strip.lanes), channel_tiles, 1),
+                    self.tiles(nodes.div_ceil(UNITS / strip.lanes), channel_tiles),
                     CubeDim::new_1d(THREADS),
                     strip.vector,
                     buffer(&backward.grad),
@@ -402,7 +402,7 @@ impl Convolution {
             unsafe {
                 to_harmonics::launch_unchecked(
                     &out.client,
-                    workgroups(self.edges.div_ceil(UNITS / strip.lanes * EDGES), 1, 1),
+                    self.tiles(self.edges.div_ceil(UNITS / strip.lanes * EDGES), 1),
                     CubeDim::new_1d(THREADS),
                     strip.vector,
                     buffer(&self.features),

@@ -33,6 +33,8 @@ use crate::ops::convolution::{convolve_backward_on_host, convolve_on_host};
 
 /// Numbers of an intermediate result that are kept at a time: 64 MiB, half of what WebGPU binds.
 const BUDGET: usize = 1 << 24;
+/// Workgroups that an axis of a launch holds, by WebGPU's default limits.
+const WORKGROUPS: usize = 65535;
 /// Input channels that a step of the full convolution sums over.
 const CHANNELS: usize = 4;
 
@@ -49,6 +51,8 @@ struct Convolution {
     rows: usize,
     /// Numbers of an intermediate result that are kept at a time.
     budget: usize,
+    /// Workgroups that an axis of a launch holds.
+    axis: usize,
 }
 
 impl Convolution {
@@ -71,6 +75,7 @@ impl Convolution {
             src,
             row_offsets,
             budget: BUDGET,
+            axis: WORKGROUPS,
         }
     }
 
@@ -92,9 +97,16 @@ impl Convolution {
         Tile::new(mul, components, channels, hidden, bias, edges)
     }
 
-    /// Edges whose rows of `width` numbers keep to the budget.
+    /// Edges whose rows of `width` numbers keep to the budget, and their tiles to an axis of a launch.
     fn chunk(&self, width: usize) -> usize {
-        (self.budget / width.max(1)).clamp(1, self.edges)
+        (self.budget / width.max(1)).clamp(1, self.edges.min(self.axis))
+    }
+
+    /// Workgroups for so many tiles, on the first axis and, where it is too short, on the third as well;
+    /// those behind the last tile have nothing to do. [`tile_of_workgroup`] tells which tile is whose.
+    fn tiles(&self, tiles: usize, y: usize) -> CubeCount {
+        let x = tiles.min(self.axis);
+        workgroups(x, y, tiles.div_ceil(x))
     }
 
     fn upload(&self, words: &[u32]) -> CubeTensor {
@@ -179,10 +191,16 @@ impl Convolution {
     }
 }
 
+/// The tile of a workgroup of [`Convolution::tiles`].
+#[cube]
+fn tile_of_workgroup() -> usize {
+    CUBE_POS_Z as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize
+}
+
 fn workgroups(x: usize, y: usize, z: usize) -> CubeCount {
     let count = |n: usize| -> u32 {
         assert!(
-            n <= 65535,
+            n <= WORKGROUPS,
             "convolve: {n} workgroups are more than an axis has"
         );
         n as u32

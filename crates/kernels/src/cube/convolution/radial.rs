@@ -7,6 +7,7 @@ use steerable_harmonics::plan::Weighting;
 use super::super::rows::row_of;
 use super::program::STEP;
 use super::tile::{Edges, UNITS, couple};
+use super::tile_of_workgroup;
 
 /// Hidden features that a workgroup takes.
 pub(super) const HIDDEN: usize = 64;
@@ -207,7 +208,7 @@ pub(super) fn to_hidden<N: Size>(
     let per_thread = comptime!(HIDDEN / HIDDEN_LANES);
     let h = CUBE_POS_Y as usize * HIDDEN + UNIT_POS as usize % HIDDEN_LANES;
     let vector = UNIT_POS as usize / HIDDEN_LANES * mine;
-    let first = CUBE_POS_X as usize * edges.count;
+    let first = tile_of_workgroup() * edges.count;
     let mut z = Shared::<[Vector<f32, N>]>::new_slice(comptime!(columns.coupled()));
     let mut to_weights = Shared::<[Vector<f32, N>]>::new_slice(comptime!(columns.gradients()));
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(per_thread * mine));

@@ -28,6 +28,7 @@ struct Sizes {
     nodes: usize,
     hidden: usize,
     budget: usize,
+    axis: usize,
 }
 
 fn floats(draw: &mut StdRng, dims: [usize; 2]) -> CubeTensor {
@@ -70,6 +71,7 @@ fn agrees_with_the_host(plan: ConvolutionPlan, sizes: Sizes) {
         nodes,
         hidden,
         budget,
+        axis,
     } = sizes;
     let plan = Arc::new(plan);
     let mut draw = StdRng::seed_from_u64(41);
@@ -89,6 +91,7 @@ fn agrees_with_the_host(plan: ConvolutionPlan, sizes: Sizes) {
     let (src, rows) = (ints(&src), offsets(&dst, nodes));
     let mut ours = Convolution::new(inputs.clone(), src.clone(), rows.clone(), plan.clone());
     ours.budget = budget;
+    ours.axis = axis;
     let backward = Backward {
         grad: grad.clone(),
         src_offsets: offsets(&sorted, nodes),
@@ -140,6 +143,7 @@ fn several_edges_to_a_thread_agree_with_the_host() {
             nodes: 300,
             hidden: 3,
             budget: super::BUDGET,
+            axis: super::WORKGROUPS,
         };
         agrees_with_the_host(full("17x0 + 2x1"), sizes);
         agrees_with_the_host(channel_wise("5x0 + 17x1"), sizes);
@@ -155,6 +159,7 @@ fn vectors_of_hidden_features_agree_with_the_host() {
         nodes: 40,
         hidden: 64,
         budget: super::BUDGET,
+        axis: super::WORKGROUPS,
     };
     agrees_with_the_host(full("33x0 + 9x1"), sizes);
     agrees_with_the_host(channel_wise("33x0 + 40x1 + 3x2"), sizes);
@@ -167,9 +172,37 @@ fn several_chunks_of_edges_agree_with_the_host() {
         nodes: 20,
         hidden: 3,
         budget: 1000,
+        axis: super::WORKGROUPS,
     };
     agrees_with_the_host(full("3x0 + 2x1"), sizes);
     agrees_with_the_host(channel_wise("5x0 + 3x1"), sizes);
+}
+
+/// More tiles than an axis of a launch has workgroups, as a million edges have.
+#[test]
+fn tiles_beyond_an_axis_agree_with_the_host() {
+    let sizes = Sizes {
+        edges: 700,
+        nodes: 190,
+        hidden: 3,
+        budget: super::BUDGET,
+        axis: 4,
+    };
+    agrees_with_the_host(full("3x0 + 2x1"), sizes);
+    agrees_with_the_host(channel_wise("5x0 + 3x1"), sizes);
+}
+
+/// Coupled features so wide that fewer of them share a step.
+#[test]
+fn degree_twelve_agrees_with_the_host() {
+    let sizes = Sizes {
+        edges: 40,
+        nodes: 12,
+        hidden: 3,
+        budget: super::BUDGET,
+        axis: super::WORKGROUPS,
+    };
+    agrees_with_the_host(full("2x0 + 17x12"), sizes);
 }
 
 #[test]
@@ -179,6 +212,7 @@ fn wide_hidden_features_agree_with_the_host() {
         nodes: 20,
         hidden: 600,
         budget: super::BUDGET,
+        axis: super::WORKGROUPS,
     };
     agrees_with_the_host(full("3x0 + 2x1"), sizes);
     agrees_with_the_host(channel_wise("5x0 + 3x1"), sizes);

@@ -142,7 +142,7 @@ impl<'a, T: Real> Convolution<'a, T> {
     }
 
     fn hidden_stride(&self) -> usize {
-        self.plan.num_radials() * self.hidden_width
+        self.plan.num_radials().max(1) * self.hidden_width
     }
 
     fn layer(&self) -> Layer<'a, T> {
