@@ -405,6 +405,61 @@ fn without_a_trunk_distances_are_refused_and_with_one_coordinates_alone() {
     assert_eq!(error.expect_err("empty"), FoldingError::NoResidues);
 }
 
+#[test]
+fn what_is_of_other_residues_or_in_other_bins_is_refused_by_name() {
+    let layer = || layers()[1].clone();
+    let folder = model(layer(), Precision::F32).valid();
+    let told = |error: FoldingError| error.to_string();
+    let shorter = observed(&protein()[1..], 80);
+    let error = folder.fold(&sequence(), &shorter);
+    assert_eq!(
+        told(error.expect_err("one residue less")),
+        "observed distances of 31 residues beside a sequence of 32"
+    );
+    let error = folder.pass(&sequence(), &protein(), &protein()[2..], None);
+    assert_eq!(
+        told(error.expect_err("two residues less")),
+        "frames of 30 residues beside a sequence of 32"
+    );
+
+    let bins = BinsConfig::new()
+        .with_inner(2)
+        .bins()
+        .expect("they have a width");
+    let mut rng = StdRng::seed_from_u64(80);
+    let coarse = ObservedDistances::new(&ca(&protein()), bins, Corruption::default(), &mut rng);
+    let error = folder.read_distances(&sequence(), &coarse);
+    let error = told(error.expect_err("two inner bins"));
+    assert!(error.ends_with("not [2.0, 11.0, 20.0]"), "{error}");
+
+    let config = FoldingConfig::from_distances(layer(), BinsConfig::new(), Some(12));
+    let reader = config.expect("bins").try_init(&Device::flex());
+    let residues = protein()
+        .iter()
+        .map(Frame::ideal_residue)
+        .collect::<Vec<_>>();
+    let residues = residues
+        .into_iter()
+        .map(|atoms| OrientedResidue::with_ideal_cb(atoms));
+    let orientations = ObservedOrientations::new(
+        &residues.collect::<Result<Vec<_>, _>>().expect("ideal"),
+        TorsionBins::new(24),
+        OrientationCorruption::default(),
+        &mut rng,
+    );
+    let observations = Observations {
+        distances: &observed(&protein(), 80),
+        orientations: Some(&orientations),
+    };
+    let error = reader
+        .expect("it has no irreps")
+        .read_distances(&sequence(), observations);
+    assert_eq!(
+        told(error.expect_err("24 bins")),
+        "the model reads orientations in 12 bins around the circle, not in 24"
+    );
+}
+
 /// Residues of alanine with O and CB, the first of them without C.
 fn chain_of(frames: &[Frame]) -> Chain {
     let residue = |(i, frame): (usize, &Frame)| {

@@ -35,6 +35,32 @@ pub enum FoldingError {
     /// A model that reads distances alone was given orientations.
     #[error("the model reads distances alone and was given orientations of pairs")]
     ReadsNoOrientations,
+    /// Observations or coordinates of another number of residues than the sequence has.
+    #[error("{what} of {found} residues beside a sequence of {expected}")]
+    OtherLength {
+        /// What was given.
+        what: &'static str,
+        /// The number of its residues.
+        found: usize,
+        /// The length of the sequence.
+        expected: usize,
+    },
+    /// Distances in other bins than the model reads.
+    #[error("the model reads distances in bins with the edges {expected:?}, not {found:?}")]
+    OtherDistanceBins {
+        /// The edges of what was given, in angstrom.
+        found: Vec<f64>,
+        /// The edges of the model, in angstrom.
+        expected: Vec<f64>,
+    },
+    /// Orientations in other bins than the model reads.
+    #[error("the model reads orientations in {expected} bins around the circle, not in {found}")]
+    OtherOrientationBins {
+        /// The bins of what was given.
+        found: usize,
+        /// The bins of the model.
+        expected: usize,
+    },
     /// No residue has a frame.
     #[error("no residue has N, CA and C")]
     NoResidues,

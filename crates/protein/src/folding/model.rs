@@ -11,7 +11,7 @@ use crate::structure::{
     AnyLayer, ExpectedTorsion, FrameTensors, ResidueGraph, StructureInputs, StructureModule,
     StructureOutput, expected_lddt, expected_torsions, one_hot,
 };
-use crate::trunk::{Observations, Trunk, TrunkInputs, TrunkOutput};
+use crate::trunk::{Observations, ObservedDistances, Trunk, TrunkInputs, TrunkOutput};
 use crate::{AminoAcid, Frame, SmacofConfig};
 
 /// What checkpoints call a [`FoldingModel`]: the kind of model that their header names.
@@ -25,6 +25,21 @@ pub struct ResidueSequence {
     /// Their places along the chain, with jumps at breaks, as
     /// [`residue_index`](crate::structure::residue_index) counts.
     pub residue_index: Vec<i32>,
+}
+
+impl ResidueSequence {
+    /// Whether something is of as many residues as this.
+    fn expect_residues(&self, what: &'static str, found: usize) -> Result<(), FoldingError> {
+        let expected = self.residue_index.len();
+        if found != expected {
+            return Err(FoldingError::OtherLength {
+                what,
+                found,
+                expected,
+            });
+        }
+        Ok(())
+    }
 }
 
 /// What refinement gives.
@@ -91,7 +106,7 @@ impl FoldingModel {
     /// `pairs`: features of all pairs, `[L, L, c]`, where the model has a trunk.
     ///
     /// # Errors
-    /// [`FoldingError::Graph`]: positions that are not finite.
+    /// [`FoldingError::OtherLength`]; [`FoldingError::Graph`]: positions that are not finite.
     pub fn pass(
         &self,
         sequence: &ResidueSequence,
@@ -99,6 +114,11 @@ impl FoldingModel {
         frames: &[Frame],
         pairs: Option<&Tensor<3>>,
     ) -> Result<StructureOutput, FoldingError> {
+        sequence.expect_residues("frames to start from", start.len())?;
+        sequence.expect_residues("frames", frames.len())?;
+        if let Some(pairs) = pairs {
+            sequence.expect_residues("features of pairs", pairs.dims()[0])?;
+        }
         let (device, dtype) = self.place();
         let ca: Vec<[f64; 3]> = frames
             .iter()
@@ -148,7 +168,9 @@ impl FoldingModel {
     ///
     /// # Errors
     /// [`FoldingError::NoTrunk`]; [`FoldingError::NeedsOrientations`] and
-    /// [`FoldingError::ReadsNoOrientations`] where what was observed is not what the model reads.
+    /// [`FoldingError::ReadsNoOrientations`] where what was observed is not what the model reads;
+    /// [`FoldingError::OtherLength`], [`FoldingError::OtherDistanceBins`] and
+    /// [`FoldingError::OtherOrientationBins`].
     pub fn read_distances<'a>(
         &self,
         sequence: &ResidueSequence,
@@ -157,10 +179,18 @@ impl FoldingModel {
         let trunk = self.trunk.as_ref().ok_or(FoldingError::NoTrunk)?;
         let (device, dtype) = self.place();
         let observed = observed.into();
+        self.expect_readable(sequence, observed.distances)?;
         let distances = observed.distances.features(&device, dtype);
         let pairs = match (self.config.orientation_bins, observed.orientations) {
             (None, None) => distances,
-            (Some(_), Some(seen)) => Tensor::cat(vec![distances, seen.features(&device, dtype)], 2),
+            (Some(expected), Some(seen)) => {
+                sequence.expect_residues("observed orientations", seen.len())?;
+                let found = seen.bins().len();
+                if found != expected {
+                    return Err(FoldingError::OtherOrientationBins { found, expected });
+                }
+                Tensor::cat(vec![distances, seen.features(&device, dtype)], 2)
+            }
             (Some(_), None) => return Err(FoldingError::NeedsOrientations),
             (None, Some(_)) => return Err(FoldingError::ReadsNoOrientations),
         };
@@ -169,6 +199,23 @@ impl FoldingModel {
             pairs,
             &sequence.residue_index,
         )))
+    }
+
+    /// Whether distances are of the residues of the sequence and in the bins that the model reads.
+    pub(super) fn expect_readable(
+        &self,
+        sequence: &ResidueSequence,
+        observed: &ObservedDistances,
+    ) -> Result<(), FoldingError> {
+        sequence.expect_residues("observed distances", observed.len())?;
+        let bins = self.config.bins.bins()?;
+        if *observed.bins() != bins {
+            return Err(FoldingError::OtherDistanceBins {
+                found: observed.bins().edges().to_vec(),
+                expected: bins.edges().to_vec(),
+            });
+        }
+        Ok(())
     }
 
     /// From what was observed of pairs to a structure: trunk, MDS, refinement.

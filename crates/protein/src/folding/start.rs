@@ -20,7 +20,7 @@ impl FoldingModel {
     /// but wrong each by itself. The refined trace that disagrees least with what was observed is taken.
     ///
     /// # Errors
-    /// [`FoldingError`]: distances that give no coordinates.
+    /// [`FoldingError`]: distances of other residues, in other bins or that give no coordinates.
     pub fn start_from(
         &self,
         sequence: &ResidueSequence,
@@ -28,6 +28,7 @@ impl FoldingModel {
         output: &TrunkOutput,
         refinement: SmacofConfig,
     ) -> Result<Vec<Frame>, FoldingError> {
+        self.expect_readable(sequence, observed)?;
         let bins = self.config().bins.bins()?;
         let [length, _, width] = output.distogram.dims();
         let probabilities = output.probabilities();
