@@ -317,6 +317,38 @@ fn a_start_disagrees_with_what_was_observed_no_more_than_mds_of_the_distogram() 
 }
 
 #[test]
+fn a_trunk_that_has_learned_nothing_starts_no_worse_than_mds_alone() {
+    let chain = ca(&protein());
+    let rmsd = |points: &[Vector3<f64>]| {
+        let matched = Matched {
+            model: points,
+            reference: &chain,
+        };
+        matched.superpose().expect("they are finite").rmsd
+    };
+    let corruption = Corruption {
+        shift: 1.0,
+        replaced: 0.0,
+        missing: 0.3,
+    };
+    for seed in 0..6 {
+        let model = model(layers()[1].clone(), Precision::F32).valid();
+        let bins = BinsConfig::new().bins().expect("edges increase");
+        let mut rng = StdRng::seed_from_u64(200 + seed);
+        let seen = ObservedDistances::new(&chain, bins, corruption, &mut rng);
+        let read = model.read_distances(&sequence(), &seen).expect("they fit");
+        let start = model.start_from(&sequence(), &seen, &read, SmacofConfig::default());
+        let start = rmsd(&ca(&start.expect("the chain holds together")));
+        let alone = seen
+            .known_distances(&sequence().residue_index)
+            .expect("bins");
+        let alone = embed(&alone, SmacofConfig::default()).expect("it holds together");
+        let alone = rmsd(&alone.points);
+        assert!(start < 1.1 * alone, "{start} A, MDS alone {alone} A");
+    }
+}
+
+#[test]
 fn orientations_are_read_by_a_model_made_for_them_and_by_no_other() {
     let chain = protein();
     let bins = BinsConfig::new();

@@ -11,13 +11,20 @@ use crate::{
 };
 
 impl FoldingModel {
-    /// The frames that the trunk's distogram tells: expected distances, MDS in the hand of proteins, N
-    /// and C by the CA trace. No gradient goes this way.
+    /// The frames that the trunk's distogram and what was observed tell: MDS in the hand of proteins, N and C by
+    /// the CA trace. No gradient goes this way.
     ///
-    /// Two starts are refined against the expected distances: what classical MDS makes of them, and what MDS
-    /// makes of the observed distances that the distogram does not contradict. Expected distances are precise,
-    /// but those of long chains can be wrong together and fold the first start over; observed ones are coarse,
-    /// but wrong each by itself. The refined trace that disagrees least with what was observed is taken.
+    /// There are four CA traces to choose from:
+    /// 1. MDS of the distances that the distogram expects. They are precise, but those of long chains, or of a
+    ///    trunk that is trained too little, can be wrong together and fold the chain over.
+    /// 2. MDS of the observed distances that the distogram does not contradict. They are coarse, but wrong each
+    ///    by itself.
+    /// 3. The second, refined against the expected distances.
+    /// 4. MDS of all observed distances, as without a trunk.
+    ///
+    /// The trace is taken whose [disagreement](ObservedDistances::disagreement) with all that was observed is
+    /// least. The second and the fourth were fitted to observed distances, errors and all, and theirs counts as
+    /// what it would be for distances that they were not fitted to.
     ///
     /// # Errors
     /// [`FoldingError`]: distances of other residues, in other bins or that give no coordinates.
@@ -41,28 +48,45 @@ impl FoldingModel {
         let expected: Vec<ExpectedDistance> = of_pairs
             .map(|probabilities| bins.expected(probabilities))
             .collect::<Result<_, _>>()?;
-        let kept = observed.uncontradicted_by(&expected);
-        let kept = kept.known_distances(&sequence.residue_index)?;
-
-        let from_expected = embed(&known, refinement)?.points;
-        let from_observed = refined(&known, embed(&kept, refinement)?.points, refinement)?;
-        let [one, other] = [&from_expected, &from_observed].map(|x| observed.disagreement(x));
-        let trace = if other < one {
-            from_observed
-        } else {
-            from_expected
+        let index = &sequence.residue_index;
+        let kept = observed
+            .uncontradicted_by(&expected)
+            .known_distances(index)?;
+        let all = observed.known_distances(index)?;
+        let by_mds = |known: &KnownDistances| -> Result<Vec<Vector3<f64>>, FoldingError> {
+            Ok(embed(known, refinement)?.points)
         };
+        let of_kept = by_mds(&kept)?;
+        let on = smacof(&known, of_kept.clone(), refinement)?.points;
+        // A trace and the observed distances that it was fitted to.
+        let starts = [
+            (by_mds(&known)?, None),
+            (with_hand_of_proteins(on), None),
+            (of_kept, Some(kept.num_pairs())),
+            (by_mds(&all)?, Some(all.num_pairs())),
+        ];
+        let error = |(trace, fitted): &(Vec<Vector3<f64>>, Option<usize>)| {
+            let disagreement = observed.disagreement(trace);
+            fitted.map_or(disagreement, |pairs| {
+                disagreement * error_beside_the_fit(trace.len(), pairs)
+            })
+        };
+        let best = starts
+            .into_iter()
+            .min_by(|one, other| error(one).total_cmp(&error(other)));
+        let (trace, _) = best.expect("there are four");
         let backbone = backbone_of_ca(&trace)?;
         let frames = backbone.residues().iter().map(Frame::of_residue);
         Ok(frames.collect::<Result<_, _>>()?)
     }
 }
 
-fn refined(
-    known: &KnownDistances,
-    start: Vec<Vector3<f64>>,
-    refinement: SmacofConfig,
-) -> Result<Vec<Vector3<f64>>, FoldingError> {
-    let points = smacof(known, start, refinement)?.points;
-    Ok(with_hand_of_proteins(points))
+/// How much larger the error of other distances is than of those that points were fitted to, when all have the same:
+/// by the root of all distances over those beyond the degrees of freedom.
+fn error_beside_the_fit(points: usize, distances: usize) -> f64 {
+    let free = (3 * points).saturating_sub(6);
+    if distances <= free {
+        return f64::MAX;
+    }
+    (distances as f64 / (distances - free) as f64).sqrt()
 }
