@@ -147,7 +147,8 @@ impl MessageJob {
 ///
 /// Nothing on the edges is stored for the backward pass, which forms each slab again. The budget is for
 /// what a slab holds on its edges; inputs, output, parameters, the gradients to all of them, and the tiles
-/// that each thread works on, come on top. Sums over slabs have the order of the nodes. Gradients flow to
+/// that each thread works on, come on top; on GPUs also the messages and coupled gradients that a kernel stores,
+/// 64 MiB at most. Sums over slabs have the order of the nodes. Gradients flow to
 /// all tensors.
 ///
 /// # Shapes

@@ -1,7 +1,11 @@
 //! The order in the frames of the edges is the same function of harmonics that have a direction.
 
+use std::hint::black_box;
+use std::time::Instant;
+
 use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
 use steerable_harmonics::{Normalization, SphericalHarmonics};
+use steerable_irreps::Irreps;
 
 use super::super::program::Order;
 use super::super::{Convolution, Wanted};
@@ -47,7 +51,6 @@ impl<T: Real> Case<T> {
             sharing,
         };
         let plan = ConvolutionPlan::full(&parse(irreps_in), &parse(irreps_out), options);
-        let (nodes, hidden_width) = (20, 6);
         let row_offsets = offsets(40);
         let edges = row_offsets[40] as usize;
         let mut vectors = numbers(edges * 3, 1);
@@ -60,26 +63,65 @@ impl<T: Real> Case<T> {
             [-1.0, 0.0, 0.0],
         ];
         vectors[..18].copy_from_slice(poles.as_flattened());
+        let mut case = Self::of(plan, row_offsets, &vectors, (6, bias), normalization);
+        let width = case.harmonics_width();
+        for (edge, y) in case.harmonics.chunks_exact_mut(width).enumerate() {
+            let envelope = T::of((edge % 5) as f64 / 4.0);
+            y.iter_mut().for_each(|y| *y = *y * envelope);
+        }
+        case
+    }
+
+    /// On as many nodes as there are rows, with a hidden width and a bias or none.
+    fn of(
+        plan: ConvolutionPlan,
+        row_offsets: Vec<i32>,
+        vectors: &[f64],
+        (hidden_width, bias): (usize, usize),
+        normalization: Normalization,
+    ) -> Self {
+        let rows = row_offsets.len() - 1;
+        let edges = vectors.len() / 3;
         let harmonics =
             SphericalHarmonics::new(plan.l_filter_max()).with_normalization(normalization);
         let mut y = vec![0.0; edges * harmonics.dim()];
-        harmonics.values(&vectors, &mut y);
-        for (edge, y) in y.chunks_exact_mut(harmonics.dim()).enumerate() {
-            let envelope = (edge % 5) as f64 / 4.0;
-            y.iter_mut().for_each(|y| *y *= envelope);
-        }
+        harmonics.values(vectors, &mut y);
         let of = |values: Vec<f64>| values.into_iter().map(T::of).collect();
         Self {
-            features: of(numbers(nodes * plan.irreps_in().dim(), 2)),
+            features: of(numbers(rows * plan.irreps_in().dim(), 2)),
             harmonics: of(y),
             hidden: of(numbers(edges * plan.num_radials() * hidden_width, 3)),
             hidden_width,
             weight: of(numbers((hidden_width + bias) * plan.num_weights(), 4)),
-            src: (0..edges).map(|e| (e * 7 % nodes) as i32).collect(),
-            grad: of(numbers(40 * plan.irreps_out().dim(), 5)),
+            src: (0..edges).map(|e| (e * 7 % rows) as i32).collect(),
+            grad: of(numbers(rows * plan.irreps_out().dim(), 5)),
             row_offsets,
             plan,
         }
+    }
+
+    /// 512 edges, as many into each row, from degrees 0 to `l` into the same, 32 hidden features.
+    fn regular(l: usize, channels: usize, edges_in_a_row: usize) -> Self {
+        let irreps = Irreps::uniform_so3(channels, l);
+        let options = PlanOptions {
+            l_filter_max: None,
+            normalization: PathNormalization::FanIn,
+            sharing: RadialSharing::PerPair,
+        };
+        let row_offsets = (0..=512).step_by(edges_in_a_row).collect();
+        let plan = ConvolutionPlan::full(&irreps, &irreps, options);
+        let vectors = numbers(3 * 512, 1);
+        Self::of(
+            plan,
+            row_offsets,
+            &vectors,
+            (32, 0),
+            Normalization::Component,
+        )
+    }
+
+    fn harmonics_width(&self) -> usize {
+        (self.plan.l_filter_max() + 1).pow(2)
     }
 
     fn convolution(&self) -> Convolution<'_, T> {
@@ -87,7 +129,7 @@ impl<T: Real> Case<T> {
             plan: &self.plan,
             features: &self.features,
             harmonics: &self.harmonics,
-            harmonics_width: (self.plan.l_filter_max() + 1).pow(2),
+            harmonics_width: self.harmonics_width(),
             hidden: &self.hidden,
             hidden_width: self.hidden_width,
             weight: &self.weight,
@@ -96,12 +138,12 @@ impl<T: Real> Case<T> {
         }
     }
 
-    /// Output and gradients to features, hidden and weight.
-    fn results(&self, order: Order) -> [Vec<T>; 4] {
-        let convolution = self.convolution();
-        let gradients = convolution.backward_in(&self.grad, INSIDE, Some(order));
+    /// Output and gradients to features, hidden and weight, in an order or in what is chosen.
+    fn results(&self, order: impl Into<Option<Order>>) -> [Vec<T>; 4] {
+        let (convolution, order) = (self.convolution(), order.into());
+        let gradients = convolution.backward_in(&self.grad, INSIDE, order);
         [
-            convolution.forward_in(Some(order)),
+            convolution.forward_in(order),
             gradients.features,
             gradients.hidden,
             gradients.weight,
@@ -109,8 +151,11 @@ impl<T: Real> Case<T> {
     }
 
     fn has_frames(&self) -> bool {
-        let program = self.convolution().program(Some(Order::EdgeFrames), false);
-        program.framing.is_some()
+        self.has_frames_in(Some(Order::EdgeFrames))
+    }
+
+    fn has_frames_in(&self, order: Option<Order>) -> bool {
+        self.convolution().program(order, false).framing.is_some()
     }
 }
 
@@ -190,7 +235,7 @@ const CHANGES: [Change; 4] = [
 
 impl<T: Real> Case<T> {
     fn change(&mut self, edge: usize, change: fn(&mut [f64])) {
-        let width = (self.plan.l_filter_max() + 1).pow(2);
+        let width = self.harmonics_width();
         let y = &mut self.harmonics[edge * width..(edge + 1) * width];
         let mut changed = in_double(y);
         change(&mut changed);
@@ -302,4 +347,92 @@ fn a_gradient_to_the_harmonics_is_that_of_the_paths() {
         gradients.harmonics
     });
     assert!(by_paths == in_frames);
+}
+
+#[test]
+fn frames_are_chosen_for_high_degrees_and_few_edges_in_a_row() {
+    let chooses_frames = |l, channels, edges_in_a_row| {
+        Case::<f64>::regular(l, channels, edges_in_a_row).has_frames_in(None)
+    };
+    assert!(chooses_frames(6, 8, 1));
+    assert!(chooses_frames(4, 16, 1));
+    assert!(!chooses_frames(1, 16, 1));
+    assert!(!chooses_frames(2, 16, 16));
+}
+
+#[test]
+fn chosen_frames_give_what_the_paths_give_and_the_same_bits_each_time() {
+    let case = Case::<f64>::regular(5, 8, 2);
+    assert!(case.has_frames_in(None));
+    let by_paths = case.results(Order::EdgeWeights);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+    let chosen = pool.expect("two threads").install(|| {
+        let [one, other] = [0; 2].map(|_| case.results(None));
+        assert!(one == other);
+        one
+    });
+    for (what, (a, b)) in chosen.iter().zip(&by_paths).enumerate() {
+        let apart = largest_difference(a, b);
+        assert!(apart < 1e-12, "result {what}: {apart:e} apart");
+    }
+}
+
+/// Milliseconds, the least of some samples on this thread.
+fn time<R>(mut call: impl FnMut() -> R) -> f64 {
+    let sample = || {
+        let start = Instant::now();
+        black_box(call());
+        1e3 * start.elapsed().as_secs_f64()
+    };
+    std::iter::repeat_with(sample)
+        .take(7)
+        .fold(f64::MAX, f64::min)
+}
+
+/// The table "The frame of the edge" of docs/PERFORMANCE.md: `cargo test --release -p steerable-kernels --lib --
+/// --ignored --nocapture near_the_fastest`.
+#[test]
+#[ignore = "measures times: half a minute of a quiet machine"]
+fn the_chosen_order_is_near_the_fastest() {
+    const ORDERS: [Option<Order>; 4] = [
+        Some(Order::EdgeWeights),
+        Some(Order::RowSums),
+        Some(Order::EdgeFrames),
+        None,
+    ];
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    pool.expect("a thread").install(|| {
+        for (l, channels) in [
+            (2, 16),
+            (3, 8),
+            (3, 16),
+            (4, 16),
+            (6, 8),
+            (6, 16),
+            (6, 32),
+            (8, 16),
+        ] {
+            for edges_in_a_row in [1, 16, 64] {
+                let case = Case::<f32>::regular(l, channels, edges_in_a_row);
+                let convolution = case.convolution();
+                let forward = ORDERS.map(|order| time(|| convolution.forward_in(order)));
+                let gradients =
+                    ORDERS.map(|order| time(|| convolution.backward_in(&case.grad, INSIDE, order)));
+                let cells = forward.iter().chain(&gradients);
+                let cells: Vec<String> = cells.map(|ms| format!("{ms:.3}")).collect();
+                println!(
+                    "| {l} | {channels} | {edges_in_a_row} | {} |",
+                    cells.join(" | ")
+                );
+                for times in [forward, gradients] {
+                    let [others @ .., chosen] = times;
+                    let fastest = others.into_iter().fold(f64::MAX, f64::min);
+                    assert!(
+                        chosen < 1.5 * fastest,
+                        "{chosen} ms, the fastest takes {fastest}"
+                    );
+                }
+            }
+        }
+    });
 }
