@@ -115,7 +115,9 @@ impl Recipe {
     pub fn of(checkpoint: &Checkpoint) -> Result<Self, Box<dyn Error>> {
         serde_json::from_value(checkpoint.header.model.config.clone()).map_err(|error| {
             format!(
-                "{}: its model \"{}\" is none that `steerable train` makes: {error}",
+                "{}: its model \"{}\" is none that `steerable train` makes, and only those are trained, evaluated, asked and \
+                 checked here; imported weights are for the library (`Checkpoint::apply`), and `steerable info` tells \
+                 what they are: {error}",
                 checkpoint.file().display(),
                 checkpoint.header.model.kind
             )
