@@ -6,7 +6,7 @@ use std::path::Path;
 use steerable_data::{EnergyUnit, Sample, SampleKeys, Split, SplitSizes, Structure, Unit};
 
 use super::elements::{Part, TRAIN, elements};
-use super::{DataSet, structures};
+use super::{DataSet, extension, structures};
 use crate::config::{RunConfig, StructureData, TaskKind, VectorKind};
 
 /// Energies and forces are told in meV and meV/A, as the tables of potentials are.
@@ -14,7 +14,28 @@ const UNIT: EnergyUnit = EnergyUnit::MilliElectronVolt;
 
 pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, Box<dyn Error>> {
     let file = config.found("data.file", &data.file)?;
-    let all = structures(&file, data.energy_unit.into())?;
+    let unit = data.energy_unit.unwrap_or_default().into();
+    if let (Some(unit), "npz") = (
+        config.given("data", "energy_unit"),
+        extension(&file).as_str(),
+    ) {
+        let allowed = format!(
+            "nothing for {}: rMD17's archives are in kcal/mol",
+            file.display()
+        );
+        return Err(config.refuse("data.energy_unit", &unit, &allowed).into());
+    }
+    let all = structures(&file, unit)?;
+    if let Some(key) = config.reads_bonds()
+        && let Some(index) = all.iter().position(|structure| structure.bonds.is_none())
+    {
+        let (key, value) = key;
+        let allowed = format!(
+            "not for {}, whose item {index} has no bonds: of structures .sdf and .mol files have them",
+            file.display()
+        );
+        return Err(config.refuse(key, &value, &allowed).into());
+    }
     let first = all
         .first()
         .ok_or_else(|| format!("{}: no structures", file.display()))?;
@@ -49,7 +70,7 @@ pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, 
     let test = match &test_file {
         None => part(&split.test),
         Some(file) => {
-            let mut test = taken(&structures(file, data.energy_unit.into())?, file)?;
+            let mut test = taken(&structures(file, unit)?, file)?;
             test.truncate(data.test.unwrap_or(usize::MAX));
             test
         }
@@ -77,7 +98,7 @@ pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, 
         test,
         targets: targets(config.task, data.vectors),
         elements,
-        classes: Vec::new(),
+        ..DataSet::default()
     })
 }
 
