@@ -13,7 +13,7 @@ use steerable_testkit::Precision;
 use steerable_tests::molecules::{RADIUS, SPECIES, loader, molecules};
 use steerable_tests::parameters::{drawn, of_parameters, read};
 use steerable_tests::{device, dtype};
-use steerable_train::checkpoint::ModelDescription;
+use steerable_train::checkpoint::{CheckpointFolder, ModelDescription};
 use steerable_train::models::{
     AtomInput, BondInput, NetworkConfig, NetworkKind, Potential, PotentialConfig, PropertyConfig,
     Scaling,
@@ -244,6 +244,34 @@ fn a_resumed_training_takes_the_same_steps_to_the_last_bit() {
         (task, drawn(model, Precision::F32, 1))
     };
     assert_resumes_exactly("property", property, &[1, 7]);
+}
+
+/// Damaged checkpoints of later steps are not counted among the last, of which so many are kept.
+#[test]
+fn what_is_saved_after_damaged_checkpoints_is_kept() {
+    let scratch = tempdir().expect("a temporary folder");
+    let (samples, data) = data(3);
+    let keep = |keep_checkpoints| TrainingConfig {
+        keep_checkpoints,
+        ..config(3)
+    };
+    let mut heard = Heard::default();
+    let mut first = trainer(potential(&samples), keep(3), &scratch);
+    heard.run(&mut first, &data).unwrap();
+    let folder = CheckpointFolder::create(scratch.path(), 1).unwrap();
+    assert_eq!(folder.steps().unwrap(), [3, 6, 9]);
+    for step in [6, 9] {
+        std::fs::write(folder.file(step), b"cut").unwrap();
+    }
+
+    let mut second = trainer(potential(&samples), keep(1), &scratch);
+    let (step, skipped) = second.resume(&data).unwrap().unwrap();
+    assert_eq!((step, skipped.len()), (3, 2));
+    heard.stop_after = Some(4);
+    assert_eq!(heard.run(&mut second, &data).unwrap(), Outcome::Stopped);
+    let last = folder.last_complete().unwrap().unwrap();
+    assert_eq!(last.checkpoint.header.step, 4);
+    assert!(last.skipped.is_empty(), "{:?}", last.skipped);
 }
 
 #[test]

@@ -483,6 +483,7 @@ print(header['model']['kind'], len(names), total, header['parameters'], repr(flo
 fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
     let scratch = Scratch::new(1);
     let text = text_of(&scratch.config);
+    write(&scratch.path("water.npz"), "");
     let cases = [
         (
             "layers = 1",
@@ -548,14 +549,20 @@ fn wrong_configurations_are_told_with_key_value_and_what_is_allowed() {
         (
             "hidden = \"4x0e + 2x1o\"",
             "hidden = \"4x0e + 2x0e\"",
-            "water.toml: [model]: network.hidden = 4x0e + 2x0e",
+            "water.toml: model.hidden = 4x0e + 2x0e",
             "each irrep once",
         ),
         (
             "hidden = \"4x0e + 2x1o\"",
             "hidden = \"4x0e + 0x1o\"",
-            "water.toml: [model]: network.hidden = ",
+            "water.toml: model.hidden = ",
             "multiplicity to be at least 1",
+        ),
+        (
+            "\"water.extxyz\"",
+            "\"water.npz\"\nenergy_unit = \"hartree\"",
+            "water.toml: data.energy_unit = \"hartree\": nothing for",
+            "water.npz: rMD17's archives are in kcal/mol",
         ),
         (
             "radius = 3.0",

@@ -12,10 +12,9 @@ use steerable_graph::{Graph, GraphError, Periodicity};
 use steerable_irreps::Rotation;
 use thiserror::Error;
 
-use crate::split::scatter;
 use crate::{
     BatchBudget, BondKind, EdgeError, EdgeRule, ItemSize, OverBudget, Prefetched, Quantities,
-    Sample, edge_bonds,
+    Sample, edge_bonds, seed_of_part,
 };
 
 /// How items become batches.
@@ -222,7 +221,7 @@ impl Loader {
 
 impl Turns {
     fn turned(self, sample: Sample, item: usize, seed: u64) -> Sample {
-        let mut rng = StdRng::seed_from_u64(scatter(scatter(seed) ^ item as u64));
+        let mut rng = StdRng::seed_from_u64(seed_of_part(seed, item as u64));
         let rotation = match self {
             Self::None => return sample,
             Self::All => Rotation::random(&mut rng),

@@ -166,8 +166,18 @@ fn loaders(config: &RunConfig, data: &DataSet) -> Result<TrainingData, Box<dyn E
 /// An error of a model that cannot be built, with the section that tells how it should be.
 fn in_section(error: Box<dyn Error>, config: &Path) -> Box<dyn Error> {
     match error.downcast_ref() {
-        Some(ModelError::Build(_) | ModelError::Value { .. }) => {
-            format!("{}: [model]: {error}", config.display()).into()
+        Some(ModelError::Build(_)) => format!("{}: [model]: {error}", config.display()).into(),
+        Some(ModelError::Value {
+            key,
+            value,
+            allowed,
+        }) => {
+            let key = key.strip_prefix("network.").unwrap_or(key);
+            format!(
+                "{}: model.{key} = {value}: expected {allowed}",
+                config.display()
+            )
+            .into()
         }
         _ => error,
     }

@@ -9,7 +9,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use steerable_data::{Batch, Loader, shuffled};
+use steerable_data::{Batch, Loader, seed_of_part, shuffled};
 use steerable_irreps::Rotation;
 
 use super::rotation::TurnedPredictions;
@@ -223,7 +223,7 @@ impl<T: Task> Trainer<T> {
         stop: &AtomicBool,
     ) -> Result<EpochEnd, TrainError> {
         let items = data.train.sizes().len();
-        let seed = self.config.seed.wrapping_add(self.progress.epochs as u64);
+        let seed = seed_of_part(self.config.seed, self.progress.epochs as u64);
         let order = shuffled(items, seed);
         let (start, seconds_before) = (Instant::now(), self.progress.seconds);
         let first = self.progress.items;
