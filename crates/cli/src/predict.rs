@@ -23,7 +23,7 @@ use crate::table::grouped;
 /// Arguments of `steerable predict`.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// A checkpoint, or the folder of a run.
+    /// A checkpoint of `steerable train`, or the folder of a run.
     pub checkpoint: PathBuf,
     /// Structures (.xyz, .extxyz, .sdf, .mol, also .gz; rMD17's .npz), or clouds (.npz, .npy, .h5), a mesh (.off, .ply,
     /// .obj) or a folder of meshes.
