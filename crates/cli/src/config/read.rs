@@ -13,7 +13,7 @@ use super::sections::{
     DataConfig, EdgeKind, GraphSection, OutputSection, Qm9Data, ShapeData, StructureData, TaskKind,
 };
 
-/// The most threads that make batches: more than any machine needs, fewer than it can start.
+/// The most threads that make batches: far more than keep a training busy, and no more than a machine can start.
 const MOST_WORKERS: usize = 256;
 
 /// The configuration of a run. What `[model]` and `[training]` may hold is the model's and the trainer's

@@ -7,7 +7,7 @@ use steerable_data::{EnergyUnit, Sample, SampleKeys, Split, SplitSizes, Structur
 
 use super::elements::{Part, TRAIN, elements};
 use super::{DataSet, extension, structures};
-use crate::config::{RunConfig, StructureData, TaskKind, VectorKind};
+use crate::config::{ConfigError, RunConfig, StructureData, TaskKind, VectorKind};
 
 /// Energies and forces are told in meV and meV/A, as the tables of potentials are.
 const UNIT: EnergyUnit = EnergyUnit::MilliElectronVolt;
@@ -26,16 +26,7 @@ pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, 
         return Err(config.refuse("data.energy_unit", &unit, &allowed).into());
     }
     let all = structures(&file, unit)?;
-    if let Some(key) = config.reads_bonds()
-        && let Some(index) = all.iter().position(|structure| structure.bonds.is_none())
-    {
-        let (key, value) = key;
-        let allowed = format!(
-            "not for {}, whose item {index} has no bonds: of structures .sdf and .mol files have them",
-            file.display()
-        );
-        return Err(config.refuse(key, &value, &allowed).into());
-    }
+    expect_bonds(config, &all, &file)?;
     let first = all
         .first()
         .ok_or_else(|| format!("{}: no structures", file.display()))?;
@@ -70,7 +61,9 @@ pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, 
     let test = match &test_file {
         None => part(&split.test),
         Some(file) => {
-            let mut test = taken(&structures(file, unit)?, file)?;
+            let all = structures(file, unit)?;
+            expect_bonds(config, &all, file)?;
+            let mut test = taken(&all, file)?;
             test.truncate(data.test.unwrap_or(usize::MAX));
             test
         }
@@ -100,6 +93,20 @@ pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, 
         elements,
         ..DataSet::default()
     })
+}
+
+/// Refuses structures without bonds where these are read.
+fn expect_bonds(config: &RunConfig, all: &[Structure], file: &Path) -> Result<(), ConfigError> {
+    if let Some((key, value)) = config.reads_bonds()
+        && let Some(index) = all.iter().position(|structure| structure.bonds.is_none())
+    {
+        let allowed = format!(
+            "not for {}, whose item {index} has no bonds: of structures .sdf and .mol files have them",
+            file.display()
+        );
+        return Err(config.refuse(key, &value, &allowed));
+    }
+    Ok(())
 }
 
 fn targets(task: TaskKind, vectors: Option<VectorKind>) -> Vec<(String, String)> {

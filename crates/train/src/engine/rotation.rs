@@ -32,8 +32,9 @@ pub fn rotated(batch: &Batch, rotation: &Rotation) -> Batch {
 }
 
 /// `|f(R x) - R f(x)| / |f(x)|`, both root mean squares over all predictions for a batch, of the quantity where it is
-/// largest. Of scalars their mean is taken away from the denominator, so that a constant offset hides nothing. It is
-/// not a number where a prediction is none.
+/// largest. Of scalars their mean is taken away from the denominator, so that a constant offset hides nothing; what the
+/// composition tells ([`crate::models::Scaling`]) is in it, so that total energies of unlike molecules have small errors.
+/// It is not a number where a prediction is none.
 ///
 /// The shifts of periodic edges cannot be turned here: of batches with shifts it is not measured, `None`.
 ///
