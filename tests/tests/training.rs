@@ -13,7 +13,7 @@ use steerable_testkit::Precision;
 use steerable_tests::molecules::{RADIUS, SPECIES, loader, molecules};
 use steerable_tests::parameters::{drawn, of_parameters, read};
 use steerable_tests::{device, dtype};
-use steerable_train::checkpoint::ModelDescription;
+use steerable_train::checkpoint::{CheckpointFolder, ModelDescription};
 use steerable_train::models::{
     AtomInput, BondInput, NetworkConfig, NetworkKind, Potential, PotentialConfig, PropertyConfig,
     Scaling,
@@ -154,7 +154,8 @@ fn energies_and_forces_of_few_molecules_are_learned_by_heart() {
         assert!(after < 0.05 * before, "{name}: {before} -> {after}");
     }
     for report in &heard.epochs {
-        assert!(report.rotation_error < 1e-4, "{}", report.rotation_error);
+        let error = report.rotation_error;
+        assert!(error.is_some_and(|error| error < 1e-4), "{error:?}");
     }
 }
 
@@ -171,6 +172,12 @@ fn validation_and_best_model_are_of_the_averaged_parameters() {
     let scores = heard.epochs.iter().map(|report| report.validation.score());
     let lowest = scores.flatten().fold(f64::INFINITY, f64::min);
     assert_eq!(errors.score(), Some(lowest));
+    let of_best = heard.epochs.iter().rfind(|report| report.is_best);
+    let header = trainer.best_header().unwrap();
+    assert_eq!(Some(header.step), of_best.map(|report| report.step));
+    // JSON may lose the last bit.
+    let score = header.score.unwrap();
+    assert!((score - lowest).abs() <= 1e-12 * lowest, "{score} {lowest}");
     let raw = trainer.model().clone().valid();
     let raw = evaluate(trainer.task(), &raw, &data.validation, &device()).unwrap();
     assert_ne!(raw.score(), heard.epochs[5].validation.score());
@@ -189,7 +196,7 @@ fn assert_resumes_exactly<T: Task>(name: &str, make: impl Fn() -> (T, T::Model),
     let mut outcome = None;
     for sitting in 0..=stops.len() {
         let mut trainer = trainer(make(), config(3), &parts);
-        let resumed = trainer.resume().unwrap().map(|(step, _)| step);
+        let resumed = trainer.resume(&data).unwrap().map(|(step, _)| step);
         assert_eq!(resumed, sitting.checked_sub(1).map(|last| stops[last]));
         heard.stop_after = stops.get(sitting).copied();
         outcome = Some(heard.run(&mut trainer, &data).unwrap());
@@ -237,6 +244,34 @@ fn a_resumed_training_takes_the_same_steps_to_the_last_bit() {
         (task, drawn(model, Precision::F32, 1))
     };
     assert_resumes_exactly("property", property, &[1, 7]);
+}
+
+/// Damaged checkpoints of later steps are not counted among the last, of which so many are kept.
+#[test]
+fn what_is_saved_after_damaged_checkpoints_is_kept() {
+    let scratch = tempdir().expect("a temporary folder");
+    let (samples, data) = data(3);
+    let keep = |keep_checkpoints| TrainingConfig {
+        keep_checkpoints,
+        ..config(3)
+    };
+    let mut heard = Heard::default();
+    let mut first = trainer(potential(&samples), keep(3), &scratch);
+    heard.run(&mut first, &data).unwrap();
+    let folder = CheckpointFolder::create(scratch.path(), 1).unwrap();
+    assert_eq!(folder.steps().unwrap(), [3, 6, 9]);
+    for step in [6, 9] {
+        std::fs::write(folder.file(step), b"cut").unwrap();
+    }
+
+    let mut second = trainer(potential(&samples), keep(1), &scratch);
+    let (step, skipped) = second.resume(&data).unwrap().unwrap();
+    assert_eq!((step, skipped.len()), (3, 2));
+    heard.stop_after = Some(4);
+    assert_eq!(heard.run(&mut second, &data).unwrap(), Outcome::Stopped);
+    let last = folder.last_complete().unwrap().unwrap();
+    assert_eq!(last.checkpoint.header.step, 4);
+    assert!(last.skipped.is_empty(), "{:?}", last.skipped);
 }
 
 #[test]
@@ -314,7 +349,7 @@ fn other_models_seeds_and_data_do_not_go_on_with_a_training() {
         seed: 9,
         ..config(2)
     };
-    let error = trainer(potential(&samples), other_seed, &scratch).resume();
+    let error = trainer(potential(&samples), other_seed, &scratch).resume(&data);
     let text = error.unwrap_err().to_string();
     assert!(text.ends_with("the seed was 1 and is now 9"), "{text}");
 
@@ -322,7 +357,7 @@ fn other_models_seeds_and_data_do_not_go_on_with_a_training() {
     let description = ModelDescription::of_kind("another");
     let place = (scratch.path().to_path_buf(), &device());
     let mut other = Trainer::new(task, model, description, config(2), place).unwrap();
-    let text = other.resume().unwrap_err().to_string();
+    let text = other.resume(&data).unwrap_err().to_string();
     assert!(text.contains("test and is now another"), "{text}");
 
     let fewer = TrainingData {
@@ -330,7 +365,34 @@ fn other_models_seeds_and_data_do_not_go_on_with_a_training() {
         validation: loader(samples[8..].to_vec(), 14),
     };
     let mut resumed = trainer(potential(&samples), config(2), &scratch);
-    assert_eq!(resumed.resume().unwrap().unwrap().0, 1);
+    let text = resumed.resume(&fewer).unwrap_err().to_string();
+    assert!(text.contains("training items was 8 and is now 2"), "{text}");
+
+    // As many, but others, to train on and to validate with.
+    let (_, others) = self::data(6);
+    for (data, purpose) in [
+        (
+            TrainingData {
+                train: others.train,
+                validation: loader(samples[8..].to_vec(), 14),
+            },
+            "train on",
+        ),
+        (
+            TrainingData {
+                train: loader(samples[..8].to_vec(), 14),
+                validation: others.validation,
+            },
+            "validate with",
+        ),
+    ] {
+        let text = resumed.resume(&data).unwrap_err().to_string();
+        assert!(
+            text.contains(&format!("checksum of the items to {purpose}")),
+            "{text}"
+        );
+    }
+    assert_eq!(resumed.resume(&data).unwrap().unwrap().0, 1);
     let text = heard.run(&mut resumed, &fewer).unwrap_err().to_string();
     assert!(text.contains("training items was 8 and is now 2"), "{text}");
 }

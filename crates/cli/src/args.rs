@@ -33,7 +33,7 @@ pub enum Command {
     Data(DataCommand),
     /// Draw the report of a run again.
     Report(report::ReportArgs),
-    /// Read the weights of another code.
+    /// Read the weights of another code, for use in the library.
     Import(import::ImportArgs),
     /// Write a model's weights for other programs.
     Export(export::ExportArgs),

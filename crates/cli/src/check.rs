@@ -20,7 +20,7 @@ use crate::recipe::{ModelRecipe, WithTask};
 /// Arguments of `steerable check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A checkpoint, or the folder of a run.
+    /// A checkpoint of `steerable train`, or the folder of a run.
     pub checkpoint: PathBuf,
     /// Random batches that are tried, each with a rotation of its own.
     #[arg(long, default_value = "8")]

@@ -17,7 +17,7 @@ use crate::run_folder::{Evaluation, write_whole};
 /// Arguments of `steerable evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// A checkpoint, or the folder of a run.
+    /// A checkpoint of `steerable train`, or the folder of a run.
     pub checkpoint: PathBuf,
     /// The configuration whose test set is used; by default the run's own.
     #[arg(long)]

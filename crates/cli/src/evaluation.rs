@@ -22,7 +22,8 @@ const PAIRS: usize = 4000;
 /// Seeds how items are turned.
 const SEED: u64 = 1;
 
-/// Errors of a model, turned at random and not; `trivial` are those to compare with, by name.
+/// Errors of a model, turned at random and not; `trivial` are those to compare with, by name. A batch has room for the
+/// largest item, whatever budget the model was trained with.
 ///
 /// # Errors
 /// When a batch cannot be made or taken.
@@ -36,17 +37,17 @@ pub fn measure<T: Task>(
     if test.is_empty() {
         return Ok(Evaluation::default());
     }
-    let loader = Loader::in_memory(test.to_vec(), graph.loader(Turns::None))?;
+    let loader = Loader::in_memory(test.to_vec(), graph.loader(Turns::None))?.with_room_for_all();
     let start = Instant::now();
     let mut found = Found::of(task, model, &loader)?;
     let seconds = start.elapsed().as_secs_f64();
-    let turned = Loader::in_memory(test.to_vec(), graph.loader(Turns::All))?;
+    let turned = Loader::in_memory(test.to_vec(), graph.loader(Turns::All))?.with_room_for_all();
     let turned = Found::of(task, model, &turned)?;
     let first = loader.batches(&order(&loader), SEED)?.next();
     let rotation = match first {
         Some(batch) => {
             let by = Rotation::random(&mut StdRng::seed_from_u64(SEED));
-            Some(rotation_error(task, model, &batch?, &by, &Device::flex())?)
+            rotation_error(task, model, &batch?, &by, &Device::flex())?
         }
         None => None,
     };
@@ -182,7 +183,7 @@ impl Evaluation {
         );
         if let Some(error) = self.rotation_error {
             text.push_str(&format!(
-                "predictions for turned inputs against turned predictions: {error:.1e}, relative\n"
+                "predictions for the first batch turned against turned predictions: {error:.1e}, relative (root mean squares)\n"
             ));
         }
         text

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use steerable_train::checkpoint::{Checkpoint, Group};
 
 use crate::CommandResult;
+use crate::load::checkpoint_of;
 
 /// Which weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,7 +36,7 @@ pub enum NumberType {
 /// Arguments of `steerable export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// A checkpoint.
+    /// A checkpoint, or the folder of a run.
     pub checkpoint: PathBuf,
     /// The file to write; Python's safetensors reads it.
     #[arg(long)]
@@ -54,12 +55,12 @@ pub struct ExportArgs {
 /// When the checkpoint cannot be read, has no moving averages though they are asked for, or the file
 /// cannot be written.
 pub fn run(args: &ExportArgs) -> CommandResult {
-    let from = Checkpoint::load(&args.checkpoint)?;
+    let from = Checkpoint::load(&checkpoint_of(&args.checkpoint))?;
     let group = match (args.weights, from.has(Group::Ema)) {
         (Weights::Best | Weights::Averaged, true) => Group::Ema,
         (Weights::Best, false) | (Weights::Trained, _) => Group::Model,
         (Weights::Averaged, false) => {
-            return Err(format!("{} has no moving averages", args.checkpoint.display()).into());
+            return Err(format!("{} has no moving averages", from.file().display()).into());
         }
     };
     let dtype = match args.dtype {

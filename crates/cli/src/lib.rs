@@ -29,6 +29,7 @@ pub mod import;
 pub mod info;
 pub mod load;
 pub mod models;
+mod numbers;
 pub mod predict;
 pub mod protein;
 pub mod recipe;

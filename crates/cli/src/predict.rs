@@ -23,12 +23,12 @@ use crate::table::grouped;
 /// Arguments of `steerable predict`.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// A checkpoint, or the folder of a run.
+    /// A checkpoint of `steerable train`, or the folder of a run.
     pub checkpoint: PathBuf,
     /// Structures (.xyz, .extxyz, .sdf, .mol, also .gz; rMD17's .npz), or clouds (.npz, .npy, .h5), a mesh (.off, .ply,
     /// .obj) or a folder of meshes.
     pub file: PathBuf,
-    /// Where the answers go: .extxyz, .json, or .csv (numbers and classes of wholes only).
+    /// Where the answers go: .extxyz, .json, or .csv (a row for each item: without forces of atoms).
     #[arg(long)]
     pub out: PathBuf,
     /// Threads to compute on; by default all cores.
@@ -44,6 +44,9 @@ pub fn run(args: &PredictArgs) -> CommandResult {
     crate::threads(args.threads)?;
     let format = Format::of(&args.out)?;
     let trained = Trained::load(&args.checkpoint)?;
+    let left_out = format
+        .leaves_out(&trained.recipe.model)
+        .map_err(|reason| format!("{}: {reason}", args.out.display()))?;
     let input = match &trained.recipe.model {
         ModelRecipe::Shapes { clouds, .. } | ModelRecipe::PointNet { clouds, .. } => Input {
             samples: asked_clouds(&args.file, *clouds)?,
@@ -77,6 +80,7 @@ pub fn run(args: &PredictArgs) -> CommandResult {
     };
     let answers = trained.recipe.build(&Trained::device(), asked);
     let answers = answers.map_err(|error| format!("{}: {error}", args.file.display()))?;
+    expect_finite(&answers, &args.file)?;
     let classes = match &trained.recipe.model {
         ModelRecipe::Shapes { classes, .. } | ModelRecipe::PointNet { classes, .. } => classes,
         _ => &Vec::new(),
@@ -91,6 +95,23 @@ pub fn run(args: &PredictArgs) -> CommandResult {
         args.out.display(),
         grouped(count)
     );
+    if let Some(what) = left_out {
+        println!("{what} are left out of a table: .extxyz and .json hold them");
+    }
+    Ok(())
+}
+
+/// Refuses answers that are no numbers, as a model gives that is asked about what is too far from its training.
+fn expect_finite(answers: &[Vec<Answer>], file: &Path) -> Result<(), String> {
+    for (item, answers) in answers.iter().enumerate() {
+        if let Some(answer) = answers.iter().find(|answer| !answer.value.is_finite()) {
+            return Err(format!(
+                "{}: item {item}: the model's {} is not a finite number",
+                file.display(),
+                answer.name
+            ));
+        }
+    }
     Ok(())
 }
 
@@ -112,6 +133,27 @@ impl Format {
                 "{}: the name of the output ends with .extxyz, .csv or .json",
                 file.display()
             )),
+        }
+    }
+}
+
+impl Format {
+    /// Refuses a format that cannot hold what the model foretells; what of it is left out, if something is.
+    fn leaves_out(self, model: &ModelRecipe) -> Result<Option<&'static str>, &'static str> {
+        match (self, model) {
+            (Self::Csv, ModelRecipe::Potential { .. }) => Ok(Some("forces")),
+            (Self::Csv, ModelRecipe::Vectors { config, .. })
+                if config.target == VectorTarget::Atoms =>
+            {
+                Err(
+                    "a table has a row for each item, the model foretells vectors of each atom: \
+                     choose .extxyz or .json",
+                )
+            }
+            (Self::Extxyz, ModelRecipe::Shapes { .. } | ModelRecipe::PointNet { .. }) => {
+                Err("clouds are no structures of atoms: choose .csv or .json")
+            }
+            _ => Ok(None),
         }
     }
 }
@@ -164,6 +206,17 @@ enum AnswerValue {
     },
 }
 
+impl AnswerValue {
+    fn is_finite(&self) -> bool {
+        match self {
+            Self::Number(value) => value.is_finite(),
+            Self::Vector(value) => value.iter().all(|x| x.is_finite()),
+            Self::OfAtoms(values) => values.as_flattened().iter().all(|x| x.is_finite()),
+            Self::Class { probabilities, .. } => probabilities.iter().all(|x| x.is_finite()),
+        }
+    }
+}
+
 struct Asked<'a> {
     trained: &'a Trained,
     samples: Vec<Sample>,
@@ -183,6 +236,7 @@ impl WithTask for Asked<'_> {
         let order: Vec<usize> = (0..self.samples.len()).collect();
         let graph = &self.trained.recipe.graph;
         let loader = Loader::in_memory(self.samples, graph.loader(Turns::None))?;
+        let loader = loader.with_room_for_all();
         let mut answers = Vec::with_capacity(order.len());
         for batch in loader.batches(&order, 0)? {
             let batch = batch?;
@@ -291,9 +345,6 @@ fn write_extxyz(
     answers: &[Vec<Answer>],
     mut structures: Vec<Structure>,
 ) -> CommandResult {
-    if structures.is_empty() && !answers.is_empty() {
-        return Err("clouds are no structures of atoms: choose .csv or .json".into());
-    }
     let mut writer = extxyz::Writer::new(Vec::new());
     for (index, (structure, answers)) in structures.iter_mut().zip(answers).enumerate() {
         for answer in answers {
@@ -341,5 +392,4 @@ fn unit(text: &str) -> Option<Unit> {
     ]
     .into_iter()
     .find(|unit| unit.to_string() == text)
-    .or((text == format!("{energy}/angstrom")).then_some(Unit::Force(energy)))
 }

@@ -115,7 +115,9 @@ impl Recipe {
     pub fn of(checkpoint: &Checkpoint) -> Result<Self, Box<dyn Error>> {
         serde_json::from_value(checkpoint.header.model.config.clone()).map_err(|error| {
             format!(
-                "{}: its model \"{}\" is none that `steerable train` makes: {error}",
+                "{}: its model \"{}\" is none that `steerable train` makes, and only those are trained, evaluated, asked and \
+                 checked here; imported weights are for the library (`Checkpoint::apply`), and `steerable info` tells \
+                 what they are: {error}",
                 checkpoint.file().display(),
                 checkpoint.header.model.kind
             )
@@ -327,15 +329,15 @@ fn model(config: &RunConfig, data: &DataSet, choices: &Choices) -> ModelRecipe {
     let input = AtomInput::of_species(data.elements.iter().copied(), bonds);
     let width = head.width;
     let (name, unit) = data.targets[0].clone();
-    let (vectors, clouds) = match &config.data {
-        DataConfig::Structures(data) => (data.vectors, CloudInput::default()),
-        DataConfig::Shapes(data) => (None, CloudInput::of(data)),
-        DataConfig::Qm9(_) => (None, CloudInput::default()),
+    let clouds = data.clouds;
+    let vectors = match &config.data {
+        DataConfig::Structures(data) => data.vectors,
+        DataConfig::Shapes(_) | DataConfig::Qm9(_) => None,
     };
     match config.task {
         TaskKind::Qm9 => ModelRecipe::Property {
             config: PropertyConfig {
-                scaling: scaling(&data.train, &input, head.pooling),
+                scaling: scaling(data, &input, head.pooling),
                 network,
                 input,
                 width,
@@ -348,7 +350,7 @@ fn model(config: &RunConfig, data: &DataSet, choices: &Choices) -> ModelRecipe {
             config: PotentialConfig {
                 scaling: Scaling {
                     scale: root_mean_square(&data.train, |s| &s.targets.node_vectors),
-                    ..scaling(&data.train, &input, PoolingKind::Sum)
+                    ..scaling(data, &input, PoolingKind::Sum)
                 },
                 network,
                 input,
@@ -392,25 +394,31 @@ fn model(config: &RunConfig, data: &DataSet, choices: &Choices) -> ModelRecipe {
     }
 }
 
-/// A property that is summed over atoms grows with their number, and is fitted by composition first.
-fn scaling(train: &[Sample], input: &AtomInput, pooling: PoolingKind) -> Scaling {
+/// From a network's numbers to the target as the data have it: what free atoms have is no matter of the network. A
+/// property that is summed over atoms grows with their number, and what is left is fitted by composition first.
+fn scaling(data: &DataSet, input: &AtomInput, pooling: PoolingKind) -> Scaling {
+    let (train, references) = (&data.train, &data.atom_references);
+    let count =
+        |sample: &Sample, z: u8| sample.species.iter().filter(|&&own| own == z).count() as f64;
+    let of_free_atoms = |sample: &Sample| -> f64 {
+        let known = input.species.iter().zip(references);
+        known.map(|(&z, atom)| count(sample, z) * atom).sum()
+    };
     let values: Vec<f64> = train
         .iter()
-        .map(|sample| sample.targets.scalars[0])
+        .map(|sample| sample.targets.scalars[0] - of_free_atoms(sample))
         .collect();
-    match pooling {
+    let of_rest = match pooling {
         PoolingKind::Mean | PoolingKind::Max => Scaling::of_mean(&values),
         PoolingKind::Sum => {
-            let count = |sample: &Sample, z: u8| {
-                sample.species.iter().filter(|&&own| own == z).count() as f64
-            };
             let counts: Vec<f64> = train
                 .iter()
                 .flat_map(|sample| input.species.iter().map(move |&z| count(sample, z)))
                 .collect();
             Scaling::of_composition(&values, &counts, input.species.len())
         }
-    }
+    };
+    of_rest.with_atoms(references)
 }
 
 fn root_mean_square(train: &[Sample], pick: Pick) -> f64 {

@@ -3,7 +3,7 @@
 //! ```text
 //! RUN/config.toml       the configuration that was trained
 //! RUN/log.jsonl         one line of JSON for each epoch: EpochRecord
-//! RUN/checkpoints/      step-NUMBER.safetensors, the last few and the best
+//! RUN/checkpoints/      step-NUMBER.safetensors, the last few and the best; .aside: what a resume passed over
 //! RUN/model.safetensors the best model, to use
 //! RUN/evaluation.json   errors on the test set: Evaluation
 //! RUN/report.html       all of it as a page
@@ -15,6 +15,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::numbers;
 
 /// The folder of a run.
 #[derive(Clone, Debug)]
@@ -43,12 +45,15 @@ pub struct EpochRecord {
     /// Items trained on for each second of this epoch.
     pub items_per_second: f64,
     /// Means over the epoch's training items, by name.
+    #[serde(with = "numbers")]
     pub train: BTreeMap<String, f64>,
     /// Over the validation set, by name.
+    #[serde(with = "numbers")]
     pub validation: BTreeMap<String, f64>,
-    /// How far predictions for a turned batch are from the turned predictions, relative.
-    #[serde(default)]
-    pub rotation_error: f64,
+    /// How far predictions for turned items are from the turned predictions, of the first validation items:
+    /// [`steerable_train::rotation_error`]; `None` where it is not measured.
+    #[serde(default, with = "numbers")]
+    pub rotation_error: Option<f64>,
 }
 
 /// Errors on held-out data.
@@ -60,8 +65,9 @@ pub struct Evaluation {
     pub seconds: f64,
     /// One entry for each quantity.
     pub quantities: Vec<Quantity>,
-    /// Largest difference between predictions for an input and for the input rotated, relative to the
-    /// spread of the predictions.
+    /// How far predictions for turned items are from the turned predictions, of the first batch:
+    /// [`steerable_train::rotation_error`]; `None` where it is not measured.
+    #[serde(default, with = "numbers")]
     pub rotation_error: Option<f64>,
 }
 
@@ -76,29 +82,36 @@ pub struct Quantity {
     /// classes.
     pub measure: String,
     /// The measure.
+    #[serde(with = "numbers")]
     pub value: f64,
     /// The measure with every input rotated at random.
+    #[serde(with = "numbers")]
     pub rotated: Option<f64>,
     /// The measure of predicting the mean of the training set (or its most frequent class).
+    #[serde(with = "numbers")]
     pub trivial: Option<f64>,
     /// True and predicted values, at most a few thousand of them.
+    #[serde(with = "numbers")]
     pub pairs: Vec<[f64; 2]>,
 }
 
 impl RunFolder {
+    /// The folder of a path, whether it is there or not.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
     /// Makes the folder if it is missing.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn create(path: impl Into<PathBuf>) -> Result<Self, RunFileError> {
-        let path = path.into();
-        fs::create_dir_all(&path).map_err(failed("create", &path))?;
-        Ok(Self(path))
+    pub fn create(&self) -> Result<(), RunFileError> {
+        fs::create_dir_all(&self.0).map_err(failed("create", &self.0))
     }
 
-    /// Whether a folder holds a run.
-    pub fn is_used(path: &Path) -> bool {
-        Self(path.to_path_buf()).checkpoints().exists()
+    /// Whether it holds a run.
+    pub fn is_used(&self) -> bool {
+        self.checkpoints().exists()
     }
 
     /// The folder's path.

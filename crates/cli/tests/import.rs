@@ -221,6 +221,95 @@ fn e3nn_fully_connected_weights_give_e3nn_s_formula() {
     assert!(tensor_product_columns(&plan, count + 1).is_err());
 }
 
+/// The last layer of e3nn's `FullyConnectedNet` is `x W / sqrt(hidden)` with `W` `[hidden, weights]`, PyTorch's `Linear`
+/// is `x W^T`: of both the imported matrix gives what the layer gives, times the sign of the path.
+#[test]
+fn e3nn_radial_layers_are_imported_with_what_they_multiply_their_weights_by() {
+    let irreps: Irreps = "2x0e + 1x1o".parse().unwrap();
+    let plan = Product::Full.plan(&irreps, &irreps, 1);
+    let (hidden, count) = (5, plan.num_weights());
+    let columns = tensor_product_columns(&plan, count).unwrap();
+    let weights: Vec<f32> = (0..hidden * count)
+        .map(|i| (1.7 * i as f32 + 0.4).sin())
+        .collect();
+    let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
+    let scratch = tempfile::tempdir().unwrap();
+    let file = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    let write = |name: &str, shape: [usize; 2], bias: bool| {
+        let view = |shape: Vec<usize>, bytes| {
+            TensorView::new(safetensors::Dtype::F32, shape, bytes).unwrap()
+        };
+        let mut views = vec![("net.weight", view(shape.to_vec(), &bytes[..]))];
+        if bias {
+            views.push(("net.bias", view(vec![count], &bytes[..4 * count])));
+        }
+        fs::write(file(name), safetensors::serialize(views, None).unwrap()).unwrap();
+    };
+    write("fc.safetensors", [hidden, count], false);
+    write("linear.safetensors", [count, hidden], false);
+    write("bias.safetensors", [count, hidden], true);
+    let import = |name: &str, radial: &[&str]| {
+        let (from, out) = (file(name), file("out.safetensors"));
+        let mut arguments = vec!["import", "e3nn-tensor-product", &from, "--out", &out];
+        arguments.extend([
+            "--weight",
+            "net.weight",
+            "--product",
+            "full",
+            "--l-max",
+            "1",
+        ]);
+        arguments.extend(["--irreps-in", "2x0e+1x1o", "--irreps-out", "2x0e+1x1o"]);
+        arguments.extend(radial);
+        let Output { status, stderr, .. } = steerable(&arguments);
+        match status.success() {
+            false => Err(String::from_utf8(stderr).unwrap()),
+            true => {
+                let checkpoint = Checkpoint::load(Path::new(&out)).unwrap();
+                let weight = checkpoint.get(Group::Model, "weight").unwrap();
+                assert_eq!(weight.shape().to_vec(), [hidden, count]);
+                Ok(weight.as_slice::<f32>().unwrap().to_vec())
+            }
+        }
+    };
+    let expect = |got: &[f32], theirs: &dyn Fn(usize, usize) -> f64| {
+        for h in 0..hidden {
+            for (place, &(column, sign)) in columns.iter().enumerate() {
+                let (got, expected) = (got[h * count + place], sign * theirs(h, column));
+                assert!((f64::from(got) - expected).abs() < 1e-7, "{got} {expected}");
+            }
+        }
+    };
+    let normalized =
+        |h: usize, column: usize| f64::from(weights[h * count + column]) / (hidden as f64).sqrt();
+    expect(&import("fc.safetensors", &[]).unwrap(), &normalized);
+    let named = ["--radial", "fully-connected-net"];
+    expect(&import("fc.safetensors", &named).unwrap(), &normalized);
+    let linear = ["--radial", "linear"];
+    expect(
+        &import("linear.safetensors", &linear).unwrap(),
+        &|h, column| f64::from(weights[column * hidden + h]),
+    );
+
+    let told = import("linear.safetensors", &[]).unwrap_err();
+    assert!(
+        told.contains("--radial fully-connected-net") && told.contains(&format!("[{count}, 5]")),
+        "{told}"
+    );
+    let told = import("bias.safetensors", &linear).unwrap_err();
+    assert!(told.contains("\"net.bias\""), "{told}");
+    // What is imported is for the library, and the program says so.
+    import("fc.safetensors", &[]).unwrap();
+    for command in ["check", "evaluate"] {
+        let done = steerable(&[command, &file("out.safetensors")]);
+        let told = String::from_utf8(done.stderr).unwrap();
+        assert!(
+            !done.status.success() && told.contains("imported weights are for the library"),
+            "{told}"
+        );
+    }
+}
+
 /// NVIDIA's weights are imported; each tensor of the state dict that has a counterpart of the same shape or
 /// transposed is there with its numbers, and a wrong fuse level is refused with the key.
 #[test]

@@ -15,10 +15,10 @@ fn report() -> Report {
         items_per_second: 100.0,
         train: BTreeMap::from([("loss".into(), 1.0 / epoch as f64)]),
         validation: BTreeMap::from([
-            ("loss".into(), 1.1 / epoch as f64),
             ("energy, meV".into(), 50.0 / epoch as f64),
+            ("forces, meV/A".into(), 90.0 / epoch as f64),
         ]),
-        rotation_error: 1e-7,
+        rotation_error: Some(1e-7 * epoch as f64),
     });
     Report {
         title: "a <b> & \"c\"".into(),
@@ -47,14 +47,15 @@ fn a_report_has_its_pictures_inside_and_reaches_for_nothing() {
     let html = report().to_html().unwrap();
     assert_eq!(
         html.matches("<svg").count(),
-        6,
-        "four curves, parity, histogram"
+        7,
+        "five curves, parity, histogram"
     );
     // Names of XML are no addresses that are fetched; nothing else may look like one.
     let addresses = html.replace("http://www.w3.org/2000/svg", "");
     for forbidden in ["http", "src=", "href=", "url(", "@import", "<script"] {
         assert!(!addresses.contains(forbidden), "{forbidden}");
     }
+    assert!(html.contains("Rotation error") && html.contains("2.0e-7"));
     assert!(html.contains("12.35 meV") || html.contains("12.34 meV"));
     assert!(html.contains("a &lt;b&gt; &amp; &quot;c&quot;") && html.contains("# a &lt; b"));
 }
@@ -77,7 +78,8 @@ fn a_report_of_next_to_nothing_can_be_drawn() {
 #[test]
 fn the_log_is_read_back_and_an_unfinished_last_line_is_none() {
     let path = std::env::temp_dir().join(format!("steerable-run-{}", std::process::id()));
-    let run = RunFolder::create(&path).unwrap();
+    let run = RunFolder::at(&path);
+    run.create().unwrap();
     let epochs = report().epochs;
     for epoch in &epochs {
         run.append(epoch).unwrap();
@@ -93,4 +95,40 @@ fn the_log_is_read_back_and_an_unfinished_last_line_is_none() {
     let error = run.epochs().unwrap_err().to_string();
     assert!(error.contains("line 2"), "{error}");
     fs::remove_dir_all(path).unwrap();
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_written_read_back_and_drawn() {
+    let scratch = tempfile::tempdir().unwrap();
+    let run = RunFolder::at(scratch.path());
+    let Report {
+        mut epochs,
+        evaluation,
+        ..
+    } = report();
+    epochs[1].rotation_error = Some(f64::INFINITY);
+    epochs[2].rotation_error = None;
+    epochs[3].train.insert("loss".into(), f64::NEG_INFINITY);
+    for epoch in &epochs {
+        run.append(epoch).unwrap();
+    }
+    assert_eq!(run.epochs().unwrap(), epochs);
+
+    let mut evaluation = evaluation.unwrap();
+    evaluation.rotation_error = Some(f64::NAN);
+    let quantity = &mut evaluation.quantities[0];
+    (quantity.value, quantity.rotated) = (f64::NAN, Some(f64::INFINITY));
+    quantity.pairs[1][1] = f64::NAN;
+    run.save_evaluation(&evaluation).unwrap();
+    let read = run.load_evaluation().unwrap().unwrap();
+    // As text, since what is no number equals nothing.
+    assert_eq!(format!("{read:?}"), format!("{evaluation:?}"));
+    Report::of_run(&run).unwrap().to_html().unwrap();
+
+    // What others write where they have no number.
+    let told = fs::read_to_string(run.evaluation()).unwrap();
+    fs::write(run.evaluation(), told.replace("\"NaN\"", "null")).unwrap();
+    let read = run.load_evaluation().unwrap().unwrap();
+    assert!(read.quantities[0].value.is_nan() && read.quantities[0].pairs[1][1].is_nan());
+    assert_eq!(read.rotation_error, None);
 }

@@ -109,6 +109,9 @@ fn a_folder_of_modelnet_is_trained_tested_and_asked_about() {
         "{told}"
     );
     assert!(told.contains("accuracy"), "{told}");
+    // What was trained on normalized clouds normalizes those that it is asked about.
+    let told = steerable(&["info", text(&scratch.path("run"))]).unwrap();
+    assert!(told.contains("\"normalize\": true"), "{told}");
     // The run's own configuration finds the folder from anywhere, though its path stood in single quotes.
     let run = scratch.path("run");
     let told = steerable(&["evaluate", text(&run)]).unwrap();

@@ -40,6 +40,28 @@ pub struct OverBudget {
 }
 
 impl BatchBudget {
+    /// The first item that no batch has room for.
+    #[must_use]
+    pub fn exceeded_by(&self, sizes: &[ItemSize]) -> Option<OverBudget> {
+        let item = sizes
+            .iter()
+            .position(|size| size.nodes > self.nodes || size.edges > self.edges)?;
+        Some(OverBudget {
+            item,
+            size: sizes[item],
+            budget: *self,
+        })
+    }
+
+    /// The budget, raised where an item alone would exceed it.
+    #[must_use]
+    pub fn raised_to(self, sizes: &[ItemSize]) -> Self {
+        sizes.iter().fold(self, |budget, size| Self {
+            nodes: budget.nodes.max(size.nodes),
+            edges: budget.edges.max(size.edges),
+        })
+    }
+
     /// Cuts a list of items into batches within the budget: each takes the items in their order until the
     /// next has no room. Every item is in one batch, and none is empty. For training, shuffle the order
     /// first ([`crate::shuffled`]).
@@ -92,7 +114,8 @@ pub struct Prefetched<T> {
 }
 
 impl<T: Send + 'static> Prefetched<T> {
-    /// Does tasks on threads of their own: `make(task)` for `task` in `0..tasks`.
+    /// Does tasks on threads of their own: `make(task)` for `task` in `0..tasks`. No more threads are started than
+    /// there are tasks.
     ///
     /// # Panics
     /// If there are no workers, or if the system gives no thread.
@@ -101,6 +124,7 @@ impl<T: Send + 'static> Prefetched<T> {
         F: Fn(usize) -> T + Clone + Send + 'static,
     {
         assert!(workers > 0, "Prefetched::new: no workers");
+        let workers = workers.min(tasks.max(1));
         let start = |worker: usize| {
             let (sender, receiver) = sync_channel(1);
             let make = make.clone();
@@ -184,6 +208,10 @@ mod tests {
         let sizes = sizes(&[(1, 1), (1, 21)]);
         let error = BUDGET.batches(&[0, 1], &sizes).unwrap_err();
         assert_eq!((error.item, error.size), (1, sizes[1]));
+        assert_eq!(BUDGET.exceeded_by(&sizes), Some(error));
+        let raised = BUDGET.raised_to(&sizes);
+        assert_eq!((raised.nodes, raised.edges), (10, 21));
+        assert_eq!(raised.exceeded_by(&sizes), None);
     }
 
     #[test]
@@ -193,6 +221,10 @@ mod tests {
             assert_eq!(made, (0..23).map(|task| task * task).collect::<Vec<_>>());
         }
         assert_eq!(Prefetched::new(0, 2, |task| task).count(), 0);
+        // As many threads as there are tasks: no system has so many.
+        let few = Prefetched::new(3, usize::MAX, |task| task);
+        assert_eq!(few.workers.len(), 3);
+        assert_eq!(few.collect::<Vec<_>>(), [0, 1, 2]);
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub use error::{ArrayFault, CacheError, LineFault, ReadError, WriteError};
 pub use keys::SampleKeys;
 pub use loader::{Batch, Batches, LoadError, Loader, LoaderConfig, Turns};
 pub use sample::{Quantities, Sample};
-pub use split::{Split, SplitError, SplitSizes, shuffled};
+pub use split::{Split, SplitError, SplitSizes, seed_of_part, shuffled};
 pub use structure::{
     AtomProperty, AtomValues, Bond, BondKind, Property, PropertyError, Structure, Value,
 };

@@ -7,14 +7,14 @@ use burn_dataset::{Dataset, DatasetError, InMemDataset};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
-use steerable_graph::{Graph, GraphError};
+use sha2::{Digest, Sha256};
+use steerable_graph::{Graph, GraphError, Periodicity};
 use steerable_irreps::Rotation;
 use thiserror::Error;
 
-use crate::split::scatter;
 use crate::{
     BatchBudget, BondKind, EdgeError, EdgeRule, ItemSize, OverBudget, Prefetched, Quantities,
-    Sample, edge_bonds,
+    Sample, edge_bonds, seed_of_part,
 };
 
 /// How items become batches.
@@ -121,6 +121,7 @@ pub enum LoadError {
 pub struct Loader {
     dataset: Arc<dyn Dataset<Sample>>,
     sizes: Vec<ItemSize>,
+    checksum: String,
     config: LoaderConfig,
 }
 
@@ -148,18 +149,34 @@ impl Loader {
         );
         let mut sizes = Vec::with_capacity(items);
         let mut alike = Alike::default();
+        let mut sum = Sha256::new();
         for chunk in chunks {
             let chunk: Result<Vec<Measured>, LoadError> = chunk;
             for measured in chunk? {
                 alike.check(sizes.len(), &measured)?;
+                sum.update(measured.digest);
                 sizes.push(measured.size);
             }
         }
         Ok(Self {
             dataset,
             sizes,
+            checksum: short(&sum.finalize()),
             config,
         })
+    }
+
+    /// The same with a budget that the largest item keeps, where it is larger than the loader's.
+    #[must_use]
+    pub fn with_room_for_all(mut self) -> Self {
+        self.config.budget = self.config.budget.raised_to(&self.sizes);
+        self
+    }
+
+    /// Of all that the items have, in their order: other items have another one.
+    #[must_use]
+    pub fn checksum(&self) -> &str {
+        &self.checksum
     }
 
     /// The loader of items in memory.
@@ -204,7 +221,7 @@ impl Loader {
 
 impl Turns {
     fn turned(self, sample: Sample, item: usize, seed: u64) -> Sample {
-        let mut rng = StdRng::seed_from_u64(scatter(scatter(seed) ^ item as u64));
+        let mut rng = StdRng::seed_from_u64(seed_of_part(seed, item as u64));
         let rotation = match self {
             Self::None => return sample,
             Self::All => Rotation::random(&mut rng),
@@ -234,6 +251,8 @@ fn sample(dataset: &dyn Dataset<Sample>, item: usize) -> Result<Sample, LoadErro
 /// What an item has, before it is put into a batch.
 struct Measured {
     size: ItemSize,
+    /// Of all that it has.
+    digest: [u8; 32],
     /// Of inputs, then of targets.
     lengths: [[usize; 4]; 2],
     has_class: bool,
@@ -258,9 +277,57 @@ fn measure(
     };
     Ok(Measured {
         size: ItemSize { nodes, edges },
+        digest: digest(&sample),
         lengths: [sample.inputs.lengths(), sample.targets.lengths()],
         has_class: sample.class.is_some(),
     })
+}
+
+/// The SHA-256 sum of a sample: each list by its length and its numbers.
+fn digest(sample: &Sample) -> [u8; 32] {
+    struct Sum(Sha256);
+    impl Sum {
+        fn length(&mut self, length: usize) {
+            self.0.update((length as u64).to_le_bytes());
+        }
+        fn numbers(&mut self, numbers: &[f64]) {
+            self.length(numbers.len());
+            for number in numbers {
+                self.0.update(number.to_le_bytes());
+            }
+        }
+    }
+    let mut sum = Sum(Sha256::new());
+    sum.length(sample.species.len());
+    sum.0.update(&sample.species);
+    sum.numbers(sample.positions.as_flattened());
+    if let Some(cell) = &sample.cell {
+        sum.numbers(cell.vectors().as_flattened());
+        sum.0.update(
+            cell.periodicity()
+                .map(|along| u8::from(along == Periodicity::Periodic)),
+        );
+    }
+    sum.length(sample.bonds.as_ref().map_or(usize::MAX, Vec::len));
+    for bond in sample.bonds.iter().flatten() {
+        sum.0.update(bond.atoms[0].to_le_bytes());
+        sum.0.update(bond.atoms[1].to_le_bytes());
+        sum.0.update([bond.kind as u8]);
+    }
+    for quantities in [&sample.inputs, &sample.targets] {
+        sum.numbers(&quantities.scalars);
+        sum.numbers(quantities.vectors.as_flattened());
+        sum.numbers(&quantities.node_scalars);
+        sum.numbers(quantities.node_vectors.as_flattened());
+    }
+    sum.length(sample.class.map_or(usize::MAX, |class| class as usize));
+    sum.0.finalize().into()
+}
+
+/// The first 64 bits of a sum as text; enough to tell two data sets apart.
+fn short(sum: &[u8]) -> String {
+    let digits: String = sum[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
 }
 
 fn collate(

@@ -98,6 +98,13 @@ pub fn shuffled(items: usize, seed: u64) -> Vec<usize> {
     order
 }
 
+/// A seed of its own for each part of what a seed decides: the epochs of a training, the shapes of a folder. Other than
+/// their sums, those of neighbouring seeds have nothing to do with each other.
+#[must_use]
+pub fn seed_of_part(seed: u64, part: u64) -> u64 {
+    scatter(scatter(seed) ^ part)
+}
+
 /// A bijection that scatters neighbouring numbers (the finalizer of SplitMix64).
 pub(crate) fn scatter(number: u64) -> u64 {
     let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -130,6 +137,19 @@ mod tests {
         let split = |seed| Split::by_seed(1000, SIZES, seed).unwrap();
         assert_eq!(split(1), split(1));
         assert_ne!(split(1), split(2));
+    }
+
+    #[test]
+    fn neighbouring_seeds_share_no_part() {
+        let seeds = |seed| {
+            (0..50)
+                .map(|part| seed_of_part(seed, part))
+                .collect::<Vec<_>>()
+        };
+        let mut all = [seeds(1), seeds(2), seeds(3)].concat();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 150);
     }
 
     #[test]

@@ -181,6 +181,34 @@ fn items_that_do_not_fit_each_other_are_refused_by_their_index() {
         loader.batches(&[0], 0),
         Err(LoadError::OverBudget(_))
     ));
+    assert_eq!(all(&loader.with_room_for_all(), &[0], 0).len(), 1);
+}
+
+#[test]
+fn other_items_and_another_order_have_another_checksum() {
+    let sum = |samples: &[Sample]| {
+        let loader = Loader::in_memory(samples.to_vec(), config(EdgeRule::Complete)).unwrap();
+        loader.checksum().to_owned()
+    };
+    let samples = &xtb()[..5];
+    let own = sum(samples);
+    assert_eq!(sum(samples), own);
+    let mut seen = vec![own, sum(&samples[..4])];
+    let mut other = |change: &dyn Fn(&mut Vec<Sample>)| {
+        let mut samples = samples.to_vec();
+        change(&mut samples);
+        let sum = sum(&samples);
+        assert!(!seen.contains(&sum), "{sum}");
+        seen.push(sum);
+    };
+    other(&|samples| samples.swap(0, 1));
+    other(&|samples| samples[4].species[0] = 9);
+    other(&|samples| samples[2].positions[1][0] += 1e-12);
+    other(&|samples| samples[3].targets.node_vectors[0][2] += 1e-12);
+    other(&|samples| samples[0].bonds = Some(Vec::new()));
+    for class in [0, 1] {
+        other(&|samples| samples.iter_mut().for_each(|s| s.class = Some(class)));
+    }
 }
 
 #[test]

@@ -299,6 +299,12 @@ fn a_folder_keeps_the_last_and_the_best_and_finds_the_last_complete() {
         found.skipped
     );
 
+    // A training that goes on from the whole one sets the other aside; what it saves then is kept.
+    folder.set_aside_after(4).unwrap();
+    assert_eq!(folder.steps().unwrap(), [2, 4]);
+    assert!(folder.file(5).with_added_extension("aside").exists());
+    assert!(folder.last_complete().unwrap().unwrap().skipped.is_empty());
+
     // The next one that is saved takes what was left with it.
     let part = folder.file(6).with_added_extension("part");
     let mut next = of_module(&module);
@@ -311,5 +317,5 @@ fn a_folder_keeps_the_last_and_the_best_and_finds_the_last_complete() {
     let mut bytes = fs::read(&best).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&best, bytes).unwrap();
-    assert_eq!(folder.best().unwrap(), Some(folder.file(7)));
+    assert_eq!(folder.best().unwrap(), Some(folder.file(4)));
 }

@@ -10,8 +10,11 @@ use toml::Table;
 use super::error::{ConfigError, told};
 use super::paths::with_paths;
 use super::sections::{
-    DataConfig, GraphSection, OutputSection, Qm9Data, ShapeData, StructureData, TaskKind,
+    DataConfig, EdgeKind, GraphSection, OutputSection, Qm9Data, ShapeData, StructureData, TaskKind,
 };
+
+/// The most threads that make batches: far more than keep a training busy, and no more than a machine can start.
+const MOST_WORKERS: usize = 256;
 
 /// The configuration of a run. What `[model]` and `[training]` may hold is the model's and the trainer's
 /// matter: these are tables still ([`super::overlay`]).
@@ -128,16 +131,20 @@ impl RunConfig {
         for (key, value) in [
             ("graph.batch_nodes", graph.batch_nodes),
             ("graph.batch_edges", graph.batch_edges),
-            ("graph.workers", graph.workers),
         ] {
             if value == 0 {
                 return Err(self.refuse(key, &value, "at least 1"));
             }
         }
-        if graph.edges == super::EdgeKind::Nearest && graph.neighbours == 0 {
+        if !(1..=MOST_WORKERS).contains(&graph.workers) {
+            let allowed = format!("from 1 to {MOST_WORKERS}");
+            return Err(self.refuse("graph.workers", &graph.workers, &allowed));
+        }
+        if graph.edges == EdgeKind::Nearest && graph.neighbours == 0 {
             let allowed = "at least 1 with edges = \"nearest\"";
             return Err(self.refuse("graph.neighbours", &graph.neighbours, allowed));
         }
+        self.check_edges()?;
         match &self.data {
             DataConfig::Qm9(data) => self.check_sizes(data.train, data.validation),
             DataConfig::Structures(data) => {
@@ -156,10 +163,65 @@ impl RunConfig {
                     _ => Ok(()),
                 }
             }
+            DataConfig::Shapes(data) if data.points == Some(0) => {
+                Err(self.refuse("data.points", &0, "at least 1"))
+            }
             DataConfig::Shapes(data) => match data.validation {
                 part if part > 0.0 && part < 1.0 => Ok(()),
                 part => Err(self.refuse("data.validation", &part, "a part between 0 and 1")),
             },
+        }
+    }
+
+    /// Refuses keys of `[graph]` that the edges do not read, and edges over which an energy would jump.
+    fn check_edges(&self) -> Result<(), ConfigError> {
+        const JUMPS: &str = "with others an energy jumps where an edge comes or goes";
+        let graph = &self.graph;
+        let edges = toml::Value::try_from(graph.edges).expect("a name");
+        let reads: &[&str] = match graph.edges {
+            EdgeKind::Bonds | EdgeKind::Complete => &[],
+            EdgeKind::Radius => &["radius", "neighbours"],
+            EdgeKind::Nearest => &["neighbours"],
+        };
+        for key in ["radius", "neighbours"] {
+            if let Some(value) = self.given("graph", key)
+                && !reads.contains(&key)
+            {
+                let allowed = format!("nothing with edges = {edges}, which do not read it");
+                return Err(self.refuse(&format!("graph.{key}"), &value, &allowed));
+            }
+        }
+        if self.task != TaskKind::Potential {
+            return Ok(());
+        }
+        match graph.edges {
+            EdgeKind::Bonds | EdgeKind::Nearest => {
+                let allowed =
+                    format!("\"radius\" or \"complete\" for the task \"potential\": {JUMPS}");
+                Err(self.refuse("graph.edges", &edges, &allowed))
+            }
+            EdgeKind::Radius if graph.neighbours > 0 => {
+                let allowed =
+                    format!("0, all within the radius, for the task \"potential\": {JUMPS}");
+                Err(self.refuse("graph.neighbours", &graph.neighbours, &allowed))
+            }
+            EdgeKind::Radius | EdgeKind::Complete => Ok(()),
+        }
+    }
+
+    /// What the text gives for a key, if it does.
+    pub fn given(&self, section: &str, key: &str) -> Option<toml::Value> {
+        let table: Table = self.text.parse().ok()?;
+        table.get(section)?.get(key).cloned()
+    }
+
+    /// The key, with its value, by which the model is told to read bonds, if there is one.
+    pub fn reads_bonds(&self) -> Option<(&'static str, &'static str)> {
+        let told = self.model.get("bonds").and_then(toml::Value::as_bool);
+        match self.graph.edges {
+            EdgeKind::Bonds => Some(("graph.edges", "\"bonds\"")),
+            _ if told == Some(true) => Some(("model.bonds", "true")),
+            _ => None,
         }
     }
 
@@ -274,6 +336,32 @@ mod tests {
 
         let error = read(&GOOD.replace("train = 10", "train = \"ten\"")).unwrap_err();
         assert!(error.contains("expected usize"), "{error}");
+
+        let error = read(&GOOD.replace("[graph]", "[graph]\nworkers = 100000")).unwrap_err();
+        assert_eq!(error, "a.toml: graph.workers = 100000: from 1 to 256");
+    }
+
+    #[test]
+    fn edges_over_which_an_energy_would_jump_are_refused() {
+        let text =
+            "task = \"potential\"\n[data]\nfile = \"x.xyz\"\ntrain = 1\nvalidation = 1\n[graph]\n";
+        for good in ["", "radius = 4.0", "edges = \"complete\"", "neighbours = 0"] {
+            read(&format!("{text}{good}")).unwrap();
+        }
+        for (bad, told) in [
+            (
+                "edges = \"bonds\"",
+                "graph.edges = \"bonds\": \"radius\" or",
+            ),
+            (
+                "edges = \"nearest\"\nneighbours = 8",
+                "graph.edges = \"nearest\": \"radius\" or",
+            ),
+            ("neighbours = 8", "graph.neighbours = 8: 0, all within"),
+        ] {
+            let error = read(&format!("{text}{bad}")).unwrap_err();
+            assert!(error.contains(told) && error.contains("jumps"), "{error}");
+        }
     }
 
     #[test]
@@ -290,5 +378,24 @@ mod tests {
                 .replace("validation = 1", "validation = 1\nvectors = \"forces\""),
         );
         assert!(error.unwrap_err().contains("data.vectors"));
+
+        for (edges, key, told) in [
+            ("bonds", "radius = 4.0", "graph.radius = 4.0"),
+            ("complete", "neighbours = 7", "graph.neighbours = 7"),
+            (
+                "nearest",
+                "neighbours = 7\nradius = 4.0",
+                "graph.radius = 4.0",
+            ),
+        ] {
+            let text = GOOD.replace("\"bonds\"", &format!("\"{edges}\"\n{key}"));
+            let error = read(&text).unwrap_err();
+            let allowed = format!("nothing with edges = \"{edges}\"");
+            assert!(error.contains(told) && error.contains(&allowed), "{error}");
+        }
+
+        let shapes = "task = \"shapes\"\n[data]\nfile = \"x.npz\"\npoints = 0\n";
+        let error = read(shapes).unwrap_err();
+        assert_eq!(error, "a.toml: data.points = 0: at least 1");
     }
 }

@@ -80,9 +80,9 @@ pub struct StructureData {
     /// Decides which.
     #[serde(default = "one")]
     pub split_seed: u64,
-    /// The unit of energies in extended XYZ; its convention is eV.
+    /// The unit of energies in extended XYZ; by its convention eV if it is not given.
     #[serde(default)]
-    pub energy_unit: FileUnit,
+    pub energy_unit: Option<FileUnit>,
     /// Which vectors; for the task `vectors`.
     #[serde(default)]
     pub vectors: Option<VectorKind>,

@@ -29,11 +29,11 @@ pub struct CloudInput {
 }
 
 impl CloudInput {
-    /// Of a configuration.
-    pub fn of(data: &ShapeData) -> Self {
+    /// Of a configuration. Clouds of meshes are normalized where they are drawn.
+    fn of(data: &ShapeData, are_meshes: bool) -> Self {
         Self {
             points: data.points,
-            normalize: data.normalize,
+            normalize: data.normalize || are_meshes,
         }
     }
 
@@ -93,7 +93,8 @@ pub fn asked_clouds(file: &Path, input: CloudInput) -> Result<Vec<Sample>, Box<d
 pub(super) fn read(config: &RunConfig, data: &ShapeData) -> Result<DataSet, Box<dyn Error>> {
     let first = data.file.0.first().ok_or("data.file names no file")?;
     let first = config.found("data.file", first)?;
-    let mut all = labelled(config, data, &first)?;
+    let input = CloudInput::of(data, first.is_dir());
+    let mut all = labelled(config, data, &first, input)?;
     name_classes(config, data, &mut all.classes)?;
     let (mut of_training, mut test) = (Vec::new(), Vec::new());
     for (sample, is_test) in all.samples {
@@ -121,8 +122,9 @@ pub(super) fn read(config: &RunConfig, data: &ShapeData) -> Result<DataSet, Box<
         train: part(&order[held_out..]),
         test,
         targets: vec![("class".into(), String::new())],
-        elements: Vec::new(),
         classes: all.classes,
+        clouds: input,
+        ..DataSet::default()
     })
 }
 
@@ -158,9 +160,9 @@ fn labelled(
     config: &RunConfig,
     data: &ShapeData,
     first: &Path,
+    input: CloudInput,
 ) -> Result<Labelled, Box<dyn Error>> {
     check_keys(config, data, first)?;
-    let input = CloudInput::of(data);
     let mut all = Labelled::default();
     if first.is_dir() {
         let points = data.points.unwrap_or(MESH_POINTS);

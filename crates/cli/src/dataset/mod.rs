@@ -27,8 +27,12 @@ pub struct DataSet {
     pub targets: Vec<(String, String)>,
     /// The atomic numbers that a model of the data knows; none of shapes.
     pub elements: Vec<u8>,
+    /// What a free atom of each element has of the target, in its unit; empty where that means nothing.
+    pub atom_references: Vec<f64>,
     /// The names of the classes, of shapes.
     pub classes: Vec<String>,
+    /// What was done to the clouds, of shapes.
+    pub clouds: CloudInput,
 }
 
 impl DataSet {

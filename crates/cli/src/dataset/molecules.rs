@@ -6,15 +6,27 @@ use std::path::Path;
 use steerable_data::{EnergyUnit, Sample, SampleKeys, Split, SplitSizes, Structure, Unit};
 
 use super::elements::{Part, TRAIN, elements};
-use super::{DataSet, structures};
-use crate::config::{RunConfig, StructureData, TaskKind, VectorKind};
+use super::{DataSet, extension, structures};
+use crate::config::{ConfigError, RunConfig, StructureData, TaskKind, VectorKind};
 
 /// Energies and forces are told in meV and meV/A, as the tables of potentials are.
 const UNIT: EnergyUnit = EnergyUnit::MilliElectronVolt;
 
 pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, Box<dyn Error>> {
     let file = config.found("data.file", &data.file)?;
-    let all = structures(&file, data.energy_unit.into())?;
+    let unit = data.energy_unit.unwrap_or_default().into();
+    if let (Some(unit), "npz") = (
+        config.given("data", "energy_unit"),
+        extension(&file).as_str(),
+    ) {
+        let allowed = format!(
+            "nothing for {}: rMD17's archives are in kcal/mol",
+            file.display()
+        );
+        return Err(config.refuse("data.energy_unit", &unit, &allowed).into());
+    }
+    let all = structures(&file, unit)?;
+    expect_bonds(config, &all, &file)?;
     let first = all
         .first()
         .ok_or_else(|| format!("{}: no structures", file.display()))?;
@@ -49,7 +61,9 @@ pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, 
     let test = match &test_file {
         None => part(&split.test),
         Some(file) => {
-            let mut test = taken(&structures(file, data.energy_unit.into())?, file)?;
+            let all = structures(file, unit)?;
+            expect_bonds(config, &all, file)?;
+            let mut test = taken(&all, file)?;
             test.truncate(data.test.unwrap_or(usize::MAX));
             test
         }
@@ -77,8 +91,22 @@ pub(super) fn read(config: &RunConfig, data: &StructureData) -> Result<DataSet, 
         test,
         targets: targets(config.task, data.vectors),
         elements,
-        classes: Vec::new(),
+        ..DataSet::default()
     })
+}
+
+/// Refuses structures without bonds where these are read.
+fn expect_bonds(config: &RunConfig, all: &[Structure], file: &Path) -> Result<(), ConfigError> {
+    if let Some((key, value)) = config.reads_bonds()
+        && let Some(index) = all.iter().position(|structure| structure.bonds.is_none())
+    {
+        let allowed = format!(
+            "not for {}, whose item {index} has no bonds: of structures .sdf and .mol files have them",
+            file.display()
+        );
+        return Err(config.refuse(key, &value, &allowed));
+    }
+    Ok(())
 }
 
 fn targets(task: TaskKind, vectors: Option<VectorKind>) -> Vec<(String, String)> {

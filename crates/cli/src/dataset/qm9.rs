@@ -6,7 +6,10 @@ use steerable_data::{Split, SplitSizes, qm9};
 
 use super::DataSet;
 use super::elements::{Part, TRAIN, elements};
-use crate::config::{EdgeKind, Qm9Data, RunConfig};
+use crate::config::{Qm9Data, RunConfig};
+
+/// Has a reference for every target that free atoms have.
+const HYDROGEN: u8 = 1;
 
 pub(super) fn read(config: &RunConfig, data: &Qm9Data) -> Result<DataSet, Box<dyn Error>> {
     let file = config.found("data.file", &data.file)?;
@@ -20,20 +23,18 @@ pub(super) fn read(config: &RunConfig, data: &Qm9Data) -> Result<DataSet, Box<dy
         validation: data.validation,
         test: data.test,
     };
-    // Of six molecules the bonds are not known.
-    let told = config.model.get("bonds").and_then(toml::Value::as_bool);
-    let usable: Vec<usize> = match (config.graph.edges, told) {
-        (EdgeKind::Bonds, _) | (_, Some(true)) => all.with_bonds(),
-        _ => (0..all.len()).collect(),
-    };
-    let split = Split::by_seed(usable.len(), sizes, data.split_seed)
+    // A molecule is in the same part whether its bonds are read or not.
+    let split = Split::by_seed(all.len(), sizes, data.split_seed)
         .map_err(|error| format!("{}: {error}", file.display()))?;
     let factor = data.target.published_factor();
+    let reads_bonds = config.reads_bonds().is_some();
+    let usable = |index: &usize| !reads_bonds || all.molecules()[*index].bonds.is_some();
     let drawn = |part: &[usize]| {
-        let numbers: Vec<usize> = part.iter().map(|&index| usable[index]).collect();
+        // Of six molecules the bonds are not known.
+        let numbers: Vec<usize> = part.iter().copied().filter(usable).collect();
         let mut samples = all
             .subset(&numbers)
-            .samples(&[data.target], qm9::Origin::FreeAtoms);
+            .samples(&[data.target], qm9::Origin::Tables);
         for sample in &mut samples {
             sample.targets.scalars[0] *= factor;
         }
@@ -52,6 +53,12 @@ pub(super) fn read(config: &RunConfig, data: &Qm9Data) -> Result<DataSet, Box<dy
         })
         .collect();
     let elements = elements(config, data.elements.as_deref(), &named)?;
+    // Elements that are not in QM9 may be among those that the configuration gives.
+    let reference = |&z: &u8| factor * data.target.atom_reference(z).unwrap_or(0.0);
+    let atom_references = match data.target.atom_reference(HYDROGEN) {
+        Some(_) => elements.iter().map(reference).collect(),
+        None => Vec::new(),
+    };
     let [train, validation, test] = parts.map(|(samples, _)| samples);
     Ok(DataSet {
         train,
@@ -62,6 +69,7 @@ pub(super) fn read(config: &RunConfig, data: &Qm9Data) -> Result<DataSet, Box<dy
             data.target.published_unit().to_string(),
         )],
         elements,
-        classes: Vec::new(),
+        atom_references,
+        ..DataSet::default()
     })
 }

@@ -56,15 +56,27 @@ pub enum Product {
     ChannelWise,
 }
 
+/// The last layer of a radial network, and how it multiplies its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Radial {
+    /// e3nn's `nn.FullyConnectedNet`, weight `[hidden, weights]`: `x W / sqrt(hidden)`.
+    FullyConnectedNet,
+    /// PyTorch's `Linear` without bias, weight `[weights, hidden]`: `x W^T`.
+    Linear,
+}
+
 /// Arguments of `steerable import e3nn-tensor-product`.
 #[derive(Debug, Args)]
 pub struct TensorProductArgs {
     /// Files.
     #[command(flatten)]
     pub files: Files,
-    /// The radial network's last weight, `[hidden, weight_numel]`, in the state dict.
+    /// The radial network's last weight in the state dict: "fc.layer2.weight".
     #[arg(long)]
     pub weight: String,
+    /// What layer it is of.
+    #[arg(long, value_enum, default_value_t = Radial::FullyConnectedNet)]
+    pub radial: Radial,
     /// Which product.
     #[arg(long, value_enum)]
     pub product: Product,
@@ -77,6 +89,25 @@ pub struct TensorProductArgs {
     /// Highest degree of the harmonics.
     #[arg(long)]
     pub l_max: usize,
+}
+
+impl Radial {
+    /// What the layer multiplies its input by, `[hidden, weights]` row-major, and the number of hidden features.
+    fn matrix(self, shape: [usize; 2], weight: &[f64]) -> (usize, Vec<f64>) {
+        match self {
+            Self::FullyConnectedNet => {
+                let [hidden, _] = shape;
+                let factor = 1.0 / (hidden.max(1) as f64).sqrt();
+                (hidden, weight.iter().map(|w| factor * w).collect())
+            }
+            Self::Linear => {
+                let [weights, hidden] = shape;
+                let rows = 0..hidden;
+                let matrix = rows.flat_map(|h| (0..weights).map(move |w| weight[w * hidden + h]));
+                (hidden, matrix.collect())
+            }
+        }
+    }
 }
 
 impl Product {
@@ -226,17 +257,35 @@ pub(super) fn import_tensor_product(
 ) -> Result<Checkpoint, Box<dyn Error>> {
     let mut source = Source::open(&args.files);
     let (shape, values) = source.tensor(&args.weight)?;
-    let [hidden, numel] = shape[..] else {
-        return Err(format!(
-            "\"{}\" has shape {shape:?}, not [hidden, weights]",
+    let shape: [usize; 2] = shape.try_into().map_err(|shape| {
+        format!(
+            "\"{}\" has shape {shape:?}, not that of a matrix",
             args.weight
         )
-        .into());
-    };
+    })?;
+    if let (Radial::Linear, Some(layer)) = (args.radial, args.weight.strip_suffix(".weight")) {
+        let bias = format!("{layer}.bias");
+        if source.names()?.contains(&bias) {
+            return Err(format!(
+                "\"{bias}\" is beside \"{}\": the last radial layer has no bias here",
+                args.weight
+            )
+            .into());
+        }
+    }
+    let (hidden, values) = args.radial.matrix(shape, &values);
+    let numel = values.len().checked_div(hidden).unwrap_or(0);
     let plan = args
         .product
         .plan(&args.irreps_in, &args.irreps_out, args.l_max);
-    let columns = tensor_product_columns(&plan, numel)?;
+    let columns = tensor_product_columns(&plan, numel).map_err(|error| {
+        let radial = args.radial.to_possible_value().expect("none is skipped");
+        format!(
+            "\"{}\" of shape {shape:?} as --radial {}: {error}",
+            args.weight,
+            radial.get_name()
+        )
+    })?;
     let weight: Vec<f32> = (0..hidden)
         .flat_map(|h| {
             let values = &values;

@@ -1,7 +1,9 @@
 //! `steerable import`: weights of other codes.
 //!
 //! NVIDIA's SE3Transformer: its state dict, `.pth` or safetensors, into the model of the same sizes. e3nn:
-//! `o3.Linear`, and the radial layers of full and of channel-wise (`uvu`) tensor products. Weights mix channels and do
+//! `o3.Linear`, and the last radial layers of full and of channel-wise (`uvu`) tensor products. Imported weights are for
+//! the library: [`Checkpoint::apply`] puts them into the layer or the model that they are of. The other subcommands, but
+//! `info` and `export`, know the models that `steerable train` makes and no others. Weights mix channels and do
 //! not depend on the order of components within a feature row (`mul_ir` or `ir_mul`); what they do depend on, path
 //! normalization and the order of degrees in the 3j symbols, is converted.
 //!
@@ -60,7 +62,7 @@ pub struct Files {
     pub key: Option<String>,
 }
 
-/// Reads the weights and writes a checkpoint.
+/// Reads the weights and writes a checkpoint, which is for the library.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape, or the checkpoint cannot be
@@ -82,6 +84,7 @@ pub fn run(args: &ImportArgs) -> CommandResult {
         grouped(numbers),
         files.file.display()
     );
+    println!("for the library: Checkpoint::apply puts them into the module that they are of");
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub fn run(args: &ReportArgs) -> CommandResult {
     if !args.run.is_dir() {
         return Err(format!("{} is no folder", args.run.display()).into());
     }
-    let run = RunFolder::create(&args.run)?;
+    let run = RunFolder::at(&args.run);
     let report = Report::of_run(&run)?;
     if report.epochs.is_empty() && report.evaluation.is_none() {
         return Err(format!(

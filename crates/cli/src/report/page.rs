@@ -9,7 +9,7 @@ use crate::table::{duration, grouped};
 
 const STYLE: &str = include_str!("style.css");
 
-/// Pairs drawn in one picture; the first ones, not chosen ones.
+/// Pairs drawn in one picture; the first ones that are numbers, not chosen ones.
 const POINTS: usize = 3000;
 
 impl Report {
@@ -116,8 +116,8 @@ impl Report {
             .collect();
         let rotation = evaluation.rotation_error.map_or(String::new(), |error| {
             format!(
-                "<p class=\"note\">Predictions for an input and for the same input rotated at random differ by \
-                 at most {error:.1e} of their spread.</p>\n"
+                "<p class=\"note\">Predictions for the first batch rotated at random differ from the rotated predictions \
+                 by {error:.1e} of their spread (root mean squares).</p>\n"
             )
         });
         format!(
@@ -131,7 +131,7 @@ impl Report {
         if self.epochs.is_empty() {
             return Ok(String::new());
         }
-        let line = |name: &str, color, pale, pick: &dyn Fn(&EpochRecord) -> Option<f64>| Curve {
+        let line = |name: &str, color, pick: &dyn Fn(&EpochRecord) -> Option<f64>| Curve {
             name: name.into(),
             points: self
                 .epochs
@@ -140,32 +140,23 @@ impl Report {
                     Some((epoch.epoch as f64, pick(epoch).filter(|v| v.is_finite())?))
                 })
                 .collect(),
-            pale,
             color,
         };
         let mut figures = Vec::new();
-        let losses = [
-            line("training", COLORS[0], true, &|epoch| {
-                epoch.train.get("loss").copied()
-            }),
-            line("validation", COLORS[0], false, &|epoch| {
-                epoch.validation.get("loss").copied()
-            }),
-        ];
-        figures.push(("Loss", curves("epoch", "loss", &present(losses))?));
+        let loss = line("training", COLORS[0], &|epoch| {
+            epoch.train.get("loss").copied()
+        });
+        figures.push(("Training loss", curves("epoch", "loss", &[loss])?));
         let names: Vec<&String> = self
             .epochs
             .iter()
             .flat_map(|epoch| epoch.validation.keys())
             .collect::<std::collections::BTreeSet<_>>()
             .into_iter()
-            .filter(|name| *name != "loss")
             .collect();
         let metrics = names.iter().enumerate().map(|(index, name)| {
             let color = COLORS[index % COLORS.len()];
-            line(name, color, false, &|epoch| {
-                epoch.validation.get(*name).copied()
-            })
+            line(name, color, &|epoch| epoch.validation.get(*name).copied())
         });
         let metrics = present(metrics);
         let label = match metrics.as_slice() {
@@ -173,11 +164,16 @@ impl Report {
             _ => String::new(),
         };
         figures.push(("Validation errors", curves("epoch", &label, &metrics)?));
-        let rate = line("learning rate", COLORS[2], false, &|epoch| {
+        let rotation = line("rotation error", COLORS[1], &|epoch| epoch.rotation_error);
+        figures.push((
+            "Rotation error of predictions, relative",
+            curves("epoch", "", &[rotation])?,
+        ));
+        let rate = line("learning rate", COLORS[2], &|epoch| {
             Some(epoch.learning_rate)
         });
         figures.push(("Learning rate", curves("epoch", "", &[rate])?));
-        let speed = line("items per second", COLORS[3], false, &|epoch| {
+        let speed = line("items per second", COLORS[3], &|epoch| {
             Some(epoch.items_per_second)
         });
         figures.push(("Speed", curves("epoch", "items / s", &[speed])?));
@@ -187,9 +183,11 @@ impl Report {
     fn predictions(&self) -> Result<String, Box<dyn Error>> {
         let mut figures = Vec::new();
         for (index, quantity) in self.quantities().iter().enumerate() {
-            let pairs = &quantity.pairs[..quantity.pairs.len().min(POINTS)];
+            let finite = |pair: &&[f64; 2]| pair.iter().all(|x| x.is_finite());
+            let pairs = quantity.pairs.iter().filter(finite).take(POINTS);
+            let pairs: Vec<[f64; 2]> = pairs.copied().collect();
             let color = COLORS[index % COLORS.len()];
-            let (label, pairs) = centred(&quantity.unit, pairs);
+            let (label, pairs) = centred(&quantity.unit, &pairs);
             figures.push((quantity.name.as_str(), parity(&label, &pairs, color)?));
             figures.push(("errors", histogram(&quantity.unit, &quantity.pairs, color)?));
         }

@@ -22,8 +22,6 @@ type Drawn = Result<String, Box<dyn std::error::Error>>;
 pub(super) struct Curve {
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
-    /// Thin and pale: what is beside the point.
-    pub(super) pale: bool,
     pub(super) color: RGBColor,
 }
 
@@ -82,8 +80,7 @@ pub(super) fn curves(x_label: &str, y_label: &str, curves: &[Curve]) -> Drawn {
             .axis_desc_style(("sans-serif", 13).into_font().color(&INK))
             .draw()?;
         for curve in curves {
-            let (alpha, width) = if curve.pale { (0.45, 1) } else { (1.0, 2) };
-            let style = curve.color.mix(alpha).stroke_width(width);
+            let style = curve.color.stroke_width(2);
             let points: Vec<(f64, f64)> =
                 curve.points.iter().map(|&(x, y)| (x, scaled(y))).collect();
             if let [point] = points[..] {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::Args;
-use steerable_data::{Loader, Turns};
-use steerable_train::checkpoint::{Checkpoint, Group, Header};
+use steerable_data::{Loader, OverBudget, Sample, Turns};
+use steerable_train::checkpoint::{Checkpoint, Group};
 use steerable_train::models::ModelError;
 use steerable_train::tasks::Task;
 use steerable_train::{Outcome, Trainer, TrainingConfig, TrainingData};
@@ -79,17 +79,15 @@ pub fn run(args: &TrainArgs) -> CommandResult {
         }
         settings.max_minutes = args.minutes;
     }
-    let folder = args.out.clone().unwrap_or_else(|| config.directory());
-    if !args.resume && RunFolder::is_used(&folder) {
+    let run = RunFolder::at(args.out.clone().unwrap_or_else(|| config.directory()));
+    if !args.resume && run.is_used() {
         return Err(format!(
             "{} holds a run already: --resume goes on with it, --out chooses another folder",
-            folder.display()
+            run.path().display()
         )
         .into());
     }
     let data = DataSet::read(&config)?;
-    // Only now: a wrong configuration leaves no folder.
-    let run = RunFolder::create(folder)?;
     let recipe = Recipe::new(&config, &choices, &data);
     println!(
         "{}: {} items to train on, {} to validate, {} to test",
@@ -98,12 +96,16 @@ pub fn run(args: &TrainArgs) -> CommandResult {
         grouped(data.validation.len()),
         grouped(data.test.len())
     );
+    let trivial = recipe.trivial(&data);
+    let loaders = loaders(&config, &data)?;
     interrupt::listen()?;
     let device = Device::flex();
     device.seed(settings.seed);
     let sitting = Sitting {
         recipe: &recipe,
-        data,
+        loaders,
+        test: data.test,
+        trivial,
         settings,
         run: &run,
         config: config.text_with_paths(),
@@ -129,11 +131,53 @@ pub fn run(args: &TrainArgs) -> CommandResult {
     Ok(())
 }
 
+/// The items to train on and to validate with as batches.
+///
+/// # Errors
+/// When an item, of those to test too, gets no edges or has no room in a batch: before an hour is spent on the others.
+fn loaders(config: &RunConfig, data: &DataSet) -> Result<TrainingData, Box<dyn Error>> {
+    let graph = &config.graph;
+    let loader = |samples: &[Sample], purpose: &str| -> Result<Loader, Box<dyn Error>> {
+        let loader =
+            Loader::in_memory(samples.to_vec(), graph.loader(Turns::None)).map_err(|error| {
+                format!("{}: of those to {purpose}, {error}", config.file.display())
+            })?;
+        let Some(OverBudget { item, size, budget }) = graph.budget().exceeded_by(loader.sizes())
+        else {
+            return Ok(loader);
+        };
+        let (key, value, needed) = match size.nodes > budget.nodes {
+            true => ("graph.batch_nodes", budget.nodes, size.nodes),
+            false => ("graph.batch_edges", budget.edges, size.edges),
+        };
+        let allowed = format!(
+            "at least {needed}: item {item} of those to {purpose} has {} nodes and {} edges",
+            size.nodes, size.edges
+        );
+        Err(config.refuse(key, &value, &allowed).into())
+    };
+    loader(&data.test, "test")?;
+    Ok(TrainingData {
+        train: loader(&data.train, "train on")?,
+        validation: loader(&data.validation, "validate with")?,
+    })
+}
+
 /// An error of a model that cannot be built, with the section that tells how it should be.
 fn in_section(error: Box<dyn Error>, config: &Path) -> Box<dyn Error> {
     match error.downcast_ref() {
-        Some(ModelError::Build(_) | ModelError::Value { .. }) => {
-            format!("{}: [model]: {error}", config.display()).into()
+        Some(ModelError::Build(_)) => format!("{}: [model]: {error}", config.display()).into(),
+        Some(ModelError::Value {
+            key,
+            value,
+            allowed,
+        }) => {
+            let key = key.strip_prefix("network.").unwrap_or(key);
+            format!(
+                "{}: model.{key} = {value}: expected {allowed}",
+                config.display()
+            )
+            .into()
         }
         _ => error,
     }
@@ -141,7 +185,10 @@ fn in_section(error: Box<dyn Error>, config: &Path) -> Box<dyn Error> {
 
 struct Sitting<'a> {
     recipe: &'a Recipe,
-    data: DataSet,
+    loaders: TrainingData,
+    test: Vec<Sample>,
+    /// The errors to compare those on the test set with, by name.
+    trivial: Vec<(String, f64)>,
     settings: TrainingConfig,
     run: &'a RunFolder,
     /// The text of the configuration that the run keeps.
@@ -155,7 +202,9 @@ impl WithTask for Sitting<'_> {
     fn with<T: Task>(self, task: T, model: T::Model) -> Result<Outcome, Box<dyn Error>> {
         let Self {
             recipe,
-            data,
+            loaders,
+            test,
+            trivial,
             settings,
             run,
             config,
@@ -166,22 +215,21 @@ impl WithTask for Sitting<'_> {
             recipe.description().kind,
             grouped(model.num_params())
         );
-        let graph = &recipe.graph;
-        let trivial = recipe.trivial(&data);
-        let loaders = TrainingData {
-            train: Loader::in_memory(data.train, graph.loader(Turns::None))?,
-            validation: Loader::in_memory(data.validation, graph.loader(Turns::None))?,
-        };
         let device = Device::flex();
+        // Only now: what cannot be trained leaves no folder.
+        run.create()?;
         let mut progress = Progress::new(run, settings.epochs);
         let place = (run.checkpoints(), &device);
         let mut trainer = Trainer::new(task, model, recipe.description(), settings, place)?;
         if resume {
-            match trainer.resume()? {
-                None => progress.tell("no checkpoint to go on from: starting afresh"),
+            match trainer.resume(&loaders)? {
+                None => {
+                    progress.tell("no checkpoint to go on from: starting afresh");
+                    run.rewind(0)?;
+                }
                 Some((step, skipped)) => {
                     for reason in skipped {
-                        progress.tell(&format!("passed over: {reason}"));
+                        progress.tell(&format!("passed over and set aside: {reason}"));
                     }
                     progress.tell(&format!("going on after step {step}"));
                     run.rewind(step)?;
@@ -194,12 +242,10 @@ impl WithTask for Sitting<'_> {
         progress.finish()?;
         if outcome == Outcome::Finished {
             let best = trainer.best()?;
-            let mut header = Header::new(recipe.description());
-            header.step = trainer.step();
-            let mut checkpoint = Checkpoint::new(header);
+            let mut checkpoint = Checkpoint::new(trainer.best_header()?);
             checkpoint.insert_module(Group::Model, &best);
             checkpoint.save(&run.model())?;
-            let evaluation = measure(trainer.task(), &best, &data.test, graph, &trivial)?;
+            let evaluation = measure(trainer.task(), &best, &test, &recipe.graph, &trivial)?;
             run.save_evaluation(&evaluation)?;
         }
         Ok(outcome)

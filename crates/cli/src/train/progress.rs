@@ -111,6 +111,9 @@ impl Observer for Progress<'_> {
             line.push_str(&format!("  {name} {text}"));
             validation.insert(label, mean);
         }
+        if let Some(error) = report.rotation_error {
+            line.push_str(&format!("  rotation error {error:.1e}"));
+        }
         line.push_str(&format!(
             "  {:.0} items/s  {}{}",
             report.items_per_second,

@@ -17,7 +17,7 @@
 //! # Units
 //! Properties are in the units of the publication ([`Target::unit`]): energies in hartree. U0, U, H and G are
 //! total energies; [`Target::atom_reference`] tells what the free atoms have, and
-//! [`Molecule::atomization`] is the difference, which is what models are trained on. The dipole moment is a
+//! [`Molecule::atomization`] is the difference, which is what networks learn. The dipole moment is a
 //! magnitude. The tables' polarizability tensors are not read: they are not in the frame of the coordinates.
 //!
 //! # Bonds

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::{Cloud, SurfacePoints, farthest_points, normalized, read_mesh};
-use crate::ReadError;
+use crate::{ReadError, seed_of_part};
 
 /// Shapes in a folder as ModelNet has them: `CLASS/train/NAME.off` and `CLASS/test/NAME.off`, or files of any other
 /// format that [`read_mesh`] knows. A mesh is read when its cloud is asked for.
@@ -81,7 +81,7 @@ impl ModelFolder {
     /// If there is no shape of that index.
     pub fn cloud(&self, index: usize) -> Result<Cloud, ReadError> {
         let model = &self.models[index];
-        let seed = self.seed.wrapping_add(index as u64);
+        let seed = seed_of_part(self.seed, index as u64);
         Ok(Cloud {
             label: model.label,
             is_test: model.is_test,

@@ -8,6 +8,9 @@ use super::error::CheckpointError;
 use super::file::{Checkpoint, PART};
 use super::header::Header;
 
+/// Ends the names of checkpoints that were set aside.
+const ASIDE: &str = "aside";
+
 /// A folder with checkpoints `step-STEP.safetensors`, of which the last few and the best are kept.
 #[derive(Clone, Debug)]
 pub struct CheckpointFolder {
@@ -120,6 +123,20 @@ impl CheckpointFolder {
             }
         }
         first_error.map_or(Ok(None), Err)
+    }
+
+    /// Renames the checkpoints of later steps, so that they are neither counted among the last nor taken for the best:
+    /// `step-STEP.safetensors.aside`.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn set_aside_after(&self, step: u64) -> Result<(), CheckpointError> {
+        for later in self.steps()?.into_iter().filter(|&later| later > step) {
+            let path = self.file(later);
+            fs::rename(&path, path.with_added_extension(ASIDE))
+                .map_err(CheckpointError::io("rename", &path))?;
+        }
+        Ok(())
     }
 
     fn tidy(&self) -> Result<(), CheckpointError> {

@@ -40,8 +40,9 @@ pub struct EpochReport {
     pub train_loss: f64,
     /// Errors on the validation data.
     pub validation: Errors,
-    /// How far predictions for a turned batch are from the turned predictions, relative.
-    pub rotation_error: f64,
+    /// How far predictions for turned items are from the turned predictions, as [`crate::rotation_error`] tells it of the
+    /// first validation items; `None` where it cannot be measured.
+    pub rotation_error: Option<f64>,
     /// Whether no earlier epoch was better.
     pub is_best: bool,
 }

@@ -31,10 +31,12 @@ pub fn rotated(batch: &Batch, rotation: &Rotation) -> Batch {
     batch
 }
 
-/// `|f(R x) - R f(x)| / |f(x)|` over all predictions for a batch, the largest of all quantities. Of scalars their
-/// mean is taken away from the denominator, so that a constant offset hides nothing.
+/// `|f(R x) - R f(x)| / |f(x)|`, both root mean squares over all predictions for a batch, of the quantity where it is
+/// largest. Of scalars their mean is taken away from the denominator, so that a constant offset hides nothing; what the
+/// composition tells ([`crate::models::Scaling`]) is in it, so that total energies of unlike molecules have small errors.
+/// It is not a number where a prediction is none.
 ///
-/// The shifts of periodic edges cannot be turned here, so batches with shifts are not looked at and tell 0.
+/// The shifts of periodic edges cannot be turned here: of batches with shifts it is not measured, `None`.
 ///
 /// # Errors
 /// When the model cannot take the batch.
@@ -44,7 +46,7 @@ pub fn rotation_error<T: Task>(
     batch: &Batch,
     rotation: &Rotation,
     device: &Device,
-) -> Result<f64, ModelError> {
+) -> Result<Option<f64>, ModelError> {
     let mut turned = TurnedPredictions::default();
     turned.add(task, model, batch, (rotation, device))?;
     Ok(turned.error())
@@ -98,9 +100,10 @@ impl TurnedPredictions {
         Ok(())
     }
 
-    /// The largest relative error of all quantities.
-    pub(super) fn error(&self) -> f64 {
-        self.of.values().map(Pair::error).fold(0.0, f64::max)
+    /// The largest relative error of all quantities, or one that is not a number; `None` if no batch was looked at.
+    pub(super) fn error(&self) -> Option<f64> {
+        let larger = |a: f64, b: f64| if a >= b || a.is_nan() { a } else { b };
+        self.of.values().map(Pair::error).reduce(larger)
     }
 }
 
@@ -130,5 +133,33 @@ fn numbers(predicted: &Predicted) -> &[f64] {
         | Values::Classes {
             logits: predicted, ..
         } => predicted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_error_is_told_and_what_is_no_number_is_not_hidden() {
+        let of = |pairs: &[(f64, f64)]| {
+            let named = pairs.iter().enumerate().map(|(index, &(expected, found))| {
+                let pair = Pair {
+                    expected: vec![expected],
+                    found: vec![found],
+                    has_offset: false,
+                };
+                (index.to_string(), pair)
+            });
+            TurnedPredictions {
+                of: named.collect(),
+            }
+            .error()
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[(2.0, 2.0), (2.0, 1.0), (4.0, 3.0)]), Some(0.5));
+        for broken in [[(2.0, f64::NAN), (2.0, 1.0)], [(2.0, 1.0), (f64::NAN, 2.0)]] {
+            assert!(of(&broken).is_some_and(f64::is_nan));
+        }
     }
 }

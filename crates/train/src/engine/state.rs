@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::TrainError;
+use super::{TrainError, TrainingData};
 use crate::checkpoint::ModelDescription;
 
 /// How far a training is: the `training` of a checkpoint's header.
@@ -27,6 +27,9 @@ pub(super) struct Progress {
     /// That of the configuration.
     #[serde(default)]
     seed: Option<u64>,
+    /// Checksums of the items to train on and of those to validate with, once known.
+    #[serde(default)]
+    checksums: Option<[String; 2]>,
 }
 
 impl Progress {
@@ -45,16 +48,28 @@ impl Progress {
         }
     }
 
-    /// Refuses another number of items than before.
-    pub(super) fn expect_items(&mut self, items: usize) -> Result<(), TrainError> {
+    /// Refuses other items than before.
+    pub(super) fn expect_data(&mut self, data: &TrainingData) -> Result<(), TrainError> {
+        let items = data.train.sizes().len();
         let before = *self.items_of_epoch.get_or_insert(items);
         if before != items {
             return Err(other("the number of training items", before, items));
         }
-        match self.items <= items {
-            true => Ok(()),
-            false => Err(other("the number of items done", self.items, items)),
+        if self.items > items {
+            return Err(other("the number of items done", self.items, items));
         }
+        let now = [&data.train, &data.validation].map(|part| part.checksum().to_owned());
+        let before = self.checksums.get_or_insert_with(|| now.clone());
+        let purposes = ["train on", "validate with"];
+        for ((before, now), purpose) in before.iter().zip(&now).zip(purposes) {
+            if before != now {
+                let what = format!(
+                    "the checksum of the items to {purpose} (their values, their split and their order)"
+                );
+                return Err(other(what, before, now));
+            }
+        }
+        Ok(())
     }
 }
 

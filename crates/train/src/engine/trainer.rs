@@ -9,7 +9,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use steerable_data::{Batch, Loader, shuffled};
+use steerable_data::{Batch, Loader, seed_of_part, shuffled};
 use steerable_irreps::Rotation;
 
 use super::rotation::TurnedPredictions;
@@ -93,12 +93,15 @@ impl<T: Task> Trainer<T> {
         })
     }
 
-    /// Goes on from the last complete checkpoint of the folder, if there is one. Returns the step it goes on
-    /// from, and what is wrong with later checkpoints.
+    /// Goes on with the data from the last complete checkpoint of the folder, if there is one. Returns the step it goes
+    /// on from, and what is wrong with later checkpoints, which are set aside: their steps will be taken again.
     ///
     /// # Errors
-    /// When the last complete checkpoint is of another model or another seed.
-    pub fn resume(&mut self) -> Result<Option<(u64, Vec<String>)>, TrainError> {
+    /// When the last complete checkpoint is of another model, another seed or other data; then all is as it was.
+    pub fn resume(
+        &mut self,
+        data: &TrainingData,
+    ) -> Result<Option<(u64, Vec<String>)>, TrainError> {
         let Some(last) = self.folder.last_complete()? else {
             return Ok(None);
         };
@@ -110,19 +113,21 @@ impl<T: Task> Trainer<T> {
             reason: error.to_string(),
         })?;
         progress.expect_seed(self.config.seed)?;
-        self.progress = progress;
-        self.model = checkpoint.apply(Group::Model, self.model.clone())?;
+        progress.expect_data(data)?;
+        let model = checkpoint.apply(Group::Model, self.model.clone())?;
         let average = checkpoint.apply(Group::Ema, self.ema.average().clone())?;
+        self.optimizer = checkpoint.apply_optimizer(self.optimizer.clone(), &model)?;
+        self.folder.set_aside_after(progress.step)?;
+        self.progress = progress;
+        self.model = model;
         self.ema = Ema::from_average(average, self.config.ema_decay);
-        self.optimizer = checkpoint.apply_optimizer(self.optimizer.clone(), &self.model)?;
         Ok(Some((self.progress.step, last.skipped)))
     }
 
     /// Trains until the end, or until `stop` is set, which is looked at between steps.
     ///
     /// # Errors
-    /// When data or checkpoints fail, the loss is no longer finite, or there are more or fewer items to train on
-    /// than before.
+    /// When data or checkpoints fail, the loss is no longer finite, or the items are others than before.
     pub fn run(
         &mut self,
         data: &TrainingData,
@@ -134,7 +139,7 @@ impl<T: Task> Trainer<T> {
                 return Err(TrainError::NoItems { purpose });
             }
         }
-        self.progress.expect_items(data.train.sizes().len())?;
+        self.progress.expect_data(data)?;
         while !self.is_finished() {
             match self.epoch(data, observer, stop)? {
                 EpochEnd::Complete | EpochEnd::OutOfTime => {}
@@ -157,6 +162,20 @@ impl<T: Task> Trainer<T> {
             Some(file) => Ok(Checkpoint::load(&file)?.apply(Group::Ema, average)?),
             None => Ok(average),
         }
+    }
+
+    /// What a checkpoint of [`Self::best`] says of itself: the step and the score of that epoch.
+    ///
+    /// # Errors
+    /// When the folder of the checkpoints cannot be read.
+    pub fn best_header(&self) -> Result<Header, TrainError> {
+        let mut header = Header::new(self.description.clone());
+        header.step = self.progress.step;
+        if let Some(file) = self.folder.best()? {
+            let of_epoch = Header::read(&file)?;
+            (header.step, header.score) = (of_epoch.step, of_epoch.score);
+        }
+        Ok(header)
     }
 
     /// Steps so far.
@@ -204,7 +223,7 @@ impl<T: Task> Trainer<T> {
         stop: &AtomicBool,
     ) -> Result<EpochEnd, TrainError> {
         let items = data.train.sizes().len();
-        let seed = self.config.seed.wrapping_add(self.progress.epochs as u64);
+        let seed = seed_of_part(self.config.seed, self.progress.epochs as u64);
         let order = shuffled(items, seed);
         let (start, seconds_before) = (Instant::now(), self.progress.seconds);
         let first = self.progress.items;
@@ -238,8 +257,9 @@ impl<T: Task> Trainer<T> {
         }
         let done = (self.progress.items - first) as f64;
         let report = self.validate(data, learning_rate, done / start.elapsed().as_secs_f64())?;
-        self.save(report.validation.score())?;
+        // Told first: a kill in between makes an epoch be done and told again, and none be done and not told.
         observer.epoch(&report);
+        self.save(report.validation.score())?;
         Ok(end)
     }
 

@@ -122,6 +122,7 @@ impl NetworkConfig {
         interface: Interface,
         device: &Device,
     ) -> Result<Network, ModelError> {
+        self.check_hidden()?;
         let (radial_basis, envelope) = self.radial()?;
         let radial = RadialOptions::new()
             .with_hidden(self.radial_hidden.clone())
@@ -167,6 +168,24 @@ impl NetworkConfig {
         })
     }
 
+    /// Refuses irreps that the layers cannot carry: a gate reads each irrep once.
+    fn check_hidden(&self) -> Result<(), ModelError> {
+        let refused = |allowed| Err(ModelError::value("network.hidden", &self.hidden, allowed));
+        if self.hidden.iter().any(|block| block.mul == 0) {
+            return refused("every multiplicity to be at least 1");
+        }
+        let repeated = self
+            .hidden
+            .iter()
+            .any(|block| self.hidden.mul_of(block.irrep) > block.mul);
+        match self.kind {
+            NetworkKind::TensorField | NetworkKind::ChannelWise if repeated => {
+                refused("each irrep once, with all its channels together")
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn radial(&self) -> Result<(RadialBasisConfig, Envelope), ModelError> {
         if !(self.neighbours > 0.0 && self.neighbours.is_finite()) {
             return Err(ModelError::value(
@@ -198,6 +217,14 @@ impl Network {
             Self::TensorField(network) => network.forward(features, cloud),
             Self::Transformer(network) => network.forward(features, cloud).features,
         }
+    }
+}
+
+/// Refuses a model without invariants.
+pub(super) fn check_width(width: usize) -> Result<(), ModelError> {
+    match width {
+        0 => Err(ModelError::value("width", width, "at least 1")),
+        _ => Ok(()),
     }
 }
 

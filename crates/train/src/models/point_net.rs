@@ -36,7 +36,7 @@ pub struct PointNet {
 }
 
 impl PointNetConfig {
-    /// Builds the model.
+    /// Builds the model; every width is at least 1.
     pub fn init(&self, device: &Device) -> PointNet {
         let inputs = std::iter::once(&3).chain(&self.widths);
         let layers = inputs.zip(&self.widths);

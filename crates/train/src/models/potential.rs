@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use steerable_data::Batch;
 use steerable_nn::{Cloud, Features, Pooling};
 
-use super::network::Interface;
+use super::network::{Interface, check_width};
 use super::{AtomInput, ModelError, Network, NetworkConfig, Perceptron, Scaling};
 
 /// Configuration of a [`Potential`].
@@ -51,7 +51,7 @@ impl PotentialConfig {
     /// Builds the model.
     ///
     /// # Errors
-    /// When the network has no cutoff or cannot be built.
+    /// When the network has no cutoff or cannot be built, or the width is 0.
     pub fn init(&self, device: &Device) -> Result<Potential, ModelError> {
         if self.network.cutoff.is_none() {
             return Err(ModelError::value(
@@ -60,6 +60,7 @@ impl PotentialConfig {
                 "a length: without one the energy jumps where neighbours come and go",
             ));
         }
+        check_width(self.width)?;
         let interface = Interface {
             irreps_in: self.network.scalars(self.input.species.len()),
             irreps_out: self.network.scalars(self.width),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use steerable_data::Batch;
 use steerable_nn::{Features, Pooling};
 
-use super::network::Interface;
+use super::network::{Interface, check_width};
 use super::{AtomInput, ModelError, Network, NetworkConfig, Perceptron, Scaling};
 
 /// Configuration of a [`PropertyModel`].
@@ -44,8 +44,9 @@ impl PropertyConfig {
     /// Builds the model.
     ///
     /// # Errors
-    /// When the network cannot be built.
+    /// When the network cannot be built, or the width is 0.
     pub fn init(&self, device: &Device) -> Result<PropertyModel, ModelError> {
+        check_width(self.width)?;
         let interface = Interface {
             irreps_in: self.network.scalars(self.input.species.len()),
             irreps_out: self.network.scalars(self.width),

@@ -66,6 +66,18 @@ impl Scaling {
         }
     }
 
+    /// Of what is left when each atom's constant is taken away: the constants are put back.
+    #[must_use]
+    pub fn with_atoms(mut self, constants: &[f64]) -> Self {
+        if self.of_species.len() < constants.len() {
+            self.of_species.resize(constants.len(), 0.0);
+        }
+        for (own, constant) in self.of_species.iter_mut().zip(constants) {
+            *own += constant;
+        }
+        self
+    }
+
     /// The part that does not come from the network, for an item with these classes of atoms.
     pub fn offset(&self, classes: impl IntoIterator<Item = usize>) -> f64 {
         let of_atom = |class: usize| self.of_species.get(class).copied().unwrap_or(0.0);
@@ -115,6 +127,14 @@ mod tests {
                 .iter()
                 .all(|constant| constant.is_finite())
         );
+    }
+
+    #[test]
+    fn constants_of_atoms_are_put_back() {
+        let scaling = Scaling::of_mean(&[1.0, 3.0]).with_atoms(&[-0.5, -38.0]);
+        assert_eq!((scaling.scale, scaling.constant), (1.0, 2.0));
+        assert_eq!(scaling.offset([1, 0, 0]), 2.0 - 39.0);
+        assert_eq!(scaling.with_atoms(&[0.5]).offset([0, 1]), 2.0 - 38.0);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use steerable_data::Batch;
 use steerable_nn::{Features, Pooling, broadcast_to_nodes};
 
 use super::input::points;
-use super::network::Interface;
+use super::network::{Interface, check_width};
 use super::{ModelError, Network, NetworkConfig, Perceptron};
 
 /// Configuration of a [`ShapeClassifier`].
@@ -40,8 +40,9 @@ impl ShapeClassifierConfig {
     /// Builds the model.
     ///
     /// # Errors
-    /// When the network cannot be built.
+    /// When the network cannot be built, or the width is 0.
     pub fn init(&self, device: &Device) -> Result<ShapeClassifier, ModelError> {
+        check_width(self.width)?;
         let vector = self.network.vectors(1);
         let irreps_in = self.network.scalars(1).concat(&vector);
         let interface = Interface {

@@ -238,7 +238,7 @@ impl Task for EnergyAndForcesTask {
         Ok(vec![
             Predicted {
                 name: "forces".into(),
-                unit: format!("{}/angstrom", self.energy_unit),
+                unit: format!("{}/A", self.energy_unit),
                 values: Values::Vectors {
                     truth: forces_truth.to_vec(),
                     predicted: forces.as_chunks().0.to_vec(),
