@@ -466,13 +466,9 @@ fn what_is_of_other_residues_or_in_other_bins_is_refused_by_name() {
 
     let config = FoldingConfig::from_distances(layer(), BinsConfig::new(), Some(12));
     let reader = config.expect("bins").try_init(&Device::flex());
-    let residues = protein()
-        .iter()
-        .map(Frame::ideal_residue)
-        .collect::<Vec<_>>();
-    let residues = residues
-        .into_iter()
-        .map(|atoms| OrientedResidue::with_ideal_cb(atoms));
+    let residues = protein();
+    let residues = residues.iter().map(Frame::ideal_residue);
+    let residues = residues.map(OrientedResidue::with_ideal_cb);
     let orientations = ObservedOrientations::new(
         &residues.collect::<Result<Vec<_>, _>>().expect("ideal"),
         TorsionBins::new(24),
