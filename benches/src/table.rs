@@ -92,13 +92,32 @@ fn rows() -> Vec<Row> {
     add("W5", "175 tables, l <= 6", &["cg_cold"], &[1], json!({}));
     for nodes in [500, 1000, 2000, 4000, 8000, 100_000] {
         let what = format!("{nodes} nodes x 32, 32 ch, l <= 2");
-        add("W6", &what, &["fwdbwd"], &[1], json!({ "N": nodes }));
+        let threads: &[usize] = if nodes == 100_000 { &[1, 2] } else { &[1] };
+        add("W6", &what, &["fwdbwd"], threads, json!({ "N": nodes }));
     }
     for l_max in 1..=6 {
         let what = format!("500 nodes x 32, 16 ch, l <= {l_max}");
         let params = json!({ "N": 500, "ch": 16, "L": l_max });
         add("W6", &what, &["fwdbwd"], &[1], params);
+        let what = format!("512 nodes x 1, 16 ch, degrees 0-{l_max}");
+        let params = json!({ "N": 512, "k": 1, "ch": 16, "D": l_max + 1 });
+        add("W3", &what, &["fwdbwd"], &[1], params);
     }
+    for (nodes, budget, threads) in [
+        (1000, 4_000_000, 1),
+        (16_000, 1_000_000, 1),
+        (32_000, 1_000_000, 1),
+        (100_000, 64_000_000, 2),
+    ] {
+        let what = format!(
+            "{nodes} nodes x 32, 32 ch, l <= 2, within {} MB",
+            budget / 1_000_000
+        );
+        let params = json!({ "N": nodes, "budget": budget });
+        add("W2", &what, &["fwdbwd"], &[threads], params);
+    }
+    let params = json!({ "budget": 1_000_000 });
+    add("W4", "16 molecules, within 1 MB", &["train"], &[1], params);
     rows
 }
 

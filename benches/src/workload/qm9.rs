@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hint::black_box;
 
-use burn::module::Module;
+use burn::module::{Module, list_param_ids};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
@@ -170,6 +170,11 @@ fn train(
             .abs()
             .mean();
         let grads = GradientsParams::from_grads(loss.backward(), &model);
+        assert_eq!(
+            grads.len(),
+            list_param_ids(&model).len(),
+            "every parameter has a gradient"
+        );
         kept = Some(optimizer.step(LEARNING_RATE, model, grads));
     })
 }
