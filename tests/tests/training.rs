@@ -274,6 +274,28 @@ fn what_is_saved_after_damaged_checkpoints_is_kept() {
     assert!(last.skipped.is_empty(), "{:?}", last.skipped);
 }
 
+/// So a process that is killed in between tells an epoch twice, and the resumed one takes the first telling back; none is
+/// saved and never told.
+#[test]
+fn an_epoch_is_told_before_its_checkpoint_is_there() {
+    struct Watch(CheckpointFolder, Vec<u64>);
+    impl Observer for Watch {
+        fn epoch(&mut self, report: &EpochReport) {
+            assert!(!self.0.steps().unwrap().contains(&report.step));
+            self.1.push(report.step);
+        }
+    }
+    let scratch = tempdir().expect("a temporary folder");
+    let (samples, data) = data(3);
+    let mut trainer = trainer(potential(&samples), config(3), &scratch);
+    let folder = CheckpointFolder::create(scratch.path(), 1).unwrap();
+    let mut watch = Watch(folder, Vec::new());
+    let never = AtomicBool::new(false);
+    trainer.run(&data, &mut watch, &never).unwrap();
+    assert_eq!(watch.1, [3, 6, 9]);
+    assert!(watch.0.steps().unwrap().contains(&9));
+}
+
 #[test]
 fn impatience_ends_a_training_and_a_loss_that_is_not_a_number_is_told() {
     let scratch = tempdir().expect("a temporary folder");
