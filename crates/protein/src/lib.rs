@@ -13,6 +13,7 @@ mod amino_acid;
 mod backbone;
 mod ca_trace;
 mod chain;
+mod closure;
 mod compare;
 mod completion;
 pub mod file;

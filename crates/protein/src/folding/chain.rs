@@ -3,7 +3,7 @@
 use super::error::FoldingError;
 use super::model::{FoldingModel, ResidueSequence};
 use crate::structure::residue_index;
-use crate::{Backbone, Chain, Frame};
+use crate::{Backbone, BackboneResidue, Chain, Frame};
 
 /// A refined chain.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +19,8 @@ pub struct RefinedChain {
 }
 
 impl FoldingModel {
-    /// Refines the backbone of a chain. Each residue's atoms move with its frame, but for O, which
-    /// follows the new psi.
+    /// Refines the backbone of a chain. Each residue's atoms move with its frame, and a little more until the
+    /// [bonds along the chain](Backbone::closing_motions) are usual; but for O, which follows the new psi.
     ///
     /// # Errors
     /// [`FoldingError::NeedsDistances`] from a model with a trunk; [`FoldingError::NoResidues`];
@@ -69,7 +69,17 @@ impl FoldingModel {
             let residue = chain.residues[row].backbone();
             residue.expect("it had a backbone before it moved")
         });
-        let backbone = Backbone::new(moved.collect(), bonded);
+        let mut residues: Vec<BackboneResidue> = moved.collect();
+        let open = Backbone::new(residues.clone(), bonded.clone());
+        for (k, closing) in open.closing_motions().into_iter().enumerate() {
+            let atoms = &mut chain.residues[rows[k]].atoms;
+            let positions = atoms.iter_mut().map(|atom| &mut atom.position);
+            let BackboneResidue { n, ca, c } = &mut residues[k];
+            for position in positions.chain([n, ca, c]) {
+                *position = closing.apply(position);
+            }
+        }
+        let backbone = Backbone::new(residues, bonded);
         let torsions = backbone.torsions();
         for (k, &row) in rows.iter().enumerate() {
             let Some(psi) = torsions[k].psi else { continue };
