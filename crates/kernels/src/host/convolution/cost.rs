@@ -20,6 +20,20 @@ const ROTATE: f64 = 12.0;
 /// Finding the frame of an edge.
 const FRAME: f64 = 5000.0;
 
+/// How much more than forward the gradients take where radial weights are formed, as against sums over rows.
+const GRADIENTS_BY_EDGES: f64 = 1.3;
+/// The same in the frames.
+const GRADIENTS_IN_FRAMES: f64 = 1.45;
+
+/// What is to be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// The output.
+    Forward,
+    /// Gradients, that to the harmonics among them or not.
+    Backward { to_harmonics: bool },
+}
+
 /// How many edges and rows a convolution has, and how wide its hidden layer is.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
@@ -28,6 +42,17 @@ pub(crate) struct Size {
     pub(crate) rows: usize,
     /// Hidden width, counting the bias.
     pub(crate) hidden: usize,
+    pub(crate) pass: Pass,
+}
+
+impl Size {
+    /// The factor of a backward pass.
+    fn backward(self, factor: f64) -> f64 {
+        match self.pass {
+            Pass::Forward => 1.0,
+            Pass::Backward { .. } => factor,
+        }
+    }
 }
 
 /// Gives each group the cheaper of the two orders that need no frames.
@@ -73,7 +98,8 @@ pub(crate) fn choose_frames<T>(groups: &mut [Group<'_, T>], size: Size) {
 fn by_edges<T>(group: &Group<'_, T>, size: Size) -> f64 {
     let components = group.components as f64;
     let applied = size.hidden as f64 + APPLY * components;
-    size.edges as f64 * (weights(group, group.paths.len()) * applied + coupling(group))
+    let each = weights(group, group.paths.len()) * applied + coupling(group);
+    size.backward(GRADIENTS_BY_EDGES) * size.edges as f64 * each
 }
 
 fn by_rows<T>(group: &Group<'_, T>, size: Size) -> f64 {
@@ -88,7 +114,8 @@ fn in_frames<T>(group: &Group<'_, T>, size: Size) -> f64 {
     let weights = weights(group, group.frame.joints.len());
     let hidden = size.hidden as f64;
     let fold = FOLD * hidden * weights * group.paths.len() as f64;
-    size.edges as f64 * weights * (hidden + APPLY_IN_FRAME) + fold
+    size.backward(GRADIENTS_IN_FRAMES) * size.edges as f64 * weights * (hidden + APPLY_IN_FRAME)
+        + fold
 }
 
 /// Radial weights of one edge in some parts of a group.

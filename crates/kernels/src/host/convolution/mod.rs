@@ -30,7 +30,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use steerable_harmonics::plan::ConvolutionPlan;
 
-use self::cost::Size;
+use self::cost::{Pass, Size};
 use self::lanes::{LANES, Packed};
 use self::last_layer::{Layer, PackedWeight, WeightGradient};
 use self::program::{Order, Program};
@@ -177,12 +177,13 @@ impl<'a, T: Real> Convolution<'a, T> {
         (self.num_edges() / EDGES_PER_THREAD).clamp(1, rayon::current_num_threads())
     }
 
-    fn size(&self) -> Size {
+    fn size(&self, pass: Pass) -> Size {
         let rows = self.row_offsets.windows(2).filter(|pair| pair[0] < pair[1]);
         Size {
             edges: self.num_edges(),
             rows: rows.count(),
             hidden: self.hidden_width + usize::from(self.bias().is_some()),
+            pass,
         }
     }
 
@@ -193,7 +194,7 @@ impl<'a, T: Real> Convolution<'a, T> {
 
     fn forward_in(&self, order: Option<Order>) -> Vec<T> {
         let mut out = vec![T::ZERO; self.num_rows() * self.dim_out()];
-        let program = self.program(order, false);
+        let program = self.program(order, Pass::Forward);
         self.add_messages(&program, &mut out);
         if let Some(unframed) = &program.unframed {
             let others = unframed.convolution(self);
@@ -234,7 +235,8 @@ impl<'a, T: Real> Convolution<'a, T> {
         wanted: Wanted,
         order: Option<Order>,
     ) -> ConvolutionGradients<T> {
-        let program = self.program(order, wanted.harmonics);
+        let to_harmonics = wanted.harmonics;
+        let program = self.program(order, Pass::Backward { to_harmonics });
         let features = zeros(wanted.features, self.features.len());
         let mut gradients = self.gradients(&program, grad, wanted, features);
         if let Some(unframed) = &program.unframed {

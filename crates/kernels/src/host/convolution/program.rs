@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use steerable_harmonics::plan::{Block, ConvolutionPlan, Pair, Path, Weighting};
 
-use super::cost::{choose_frames, choose_without_frames};
+use super::cost::{Pass, choose_frames, choose_without_frames};
 use super::edge_frames::Framing;
 use super::frame_layer::FrameParts;
 use super::row_sums::most_rows;
@@ -194,7 +194,7 @@ impl<T> Program<'_, T> {
 impl<'a, T: Real> Convolution<'a, T> {
     /// What is to be done, by the cheapest orders or by one of them. The frames of the edges give no
     /// gradient to the harmonics.
-    pub(super) fn program(&self, forced: Option<Order>, harmonics: bool) -> Program<'a, T> {
+    pub(super) fn program(&self, forced: Option<Order>, pass: Pass) -> Program<'a, T> {
         if self.plan.weighting() == Weighting::ChannelWise {
             return Program {
                 groups: Vec::new(),
@@ -206,9 +206,9 @@ impl<'a, T: Real> Convolution<'a, T> {
         let mut groups = groups(self.plan);
         match forced {
             Some(order) => groups.iter_mut().for_each(|group| group.order = order),
-            None => choose_without_frames(&mut groups, self.size()),
+            None => choose_without_frames(&mut groups, self.size(pass)),
         }
-        let framing = self.framing(&mut groups, forced, harmonics);
+        let framing = self.framing(&mut groups, forced, pass);
         let sums = groups.iter().any(|group| group.order == Order::RowSums);
         let edges = if sums { EDGES_WITH_SUMS } else { EDGES };
         let rows = most_rows(&groups, self.hidden_width);
@@ -228,8 +228,9 @@ impl<'a, T: Real> Convolution<'a, T> {
         &self,
         groups: &mut [Group<'a, T>],
         forced: Option<Order>,
-        harmonics: bool,
+        pass: Pass,
     ) -> Option<Framing<T>> {
+        let to_harmonics = pass == (Pass::Backward { to_harmonics: true });
         let without: Vec<Order> = groups
             .iter()
             .map(|group| match group.order {
@@ -237,11 +238,11 @@ impl<'a, T: Real> Convolution<'a, T> {
                 order => order,
             })
             .collect();
-        if forced.is_none() && !harmonics {
-            choose_frames(groups, self.size());
+        if forced.is_none() && !to_harmonics {
+            choose_frames(groups, self.size(pass));
         }
         let is_wanted = groups.iter().any(|group| group.order == Order::EdgeFrames);
-        let framing = match is_wanted && !harmonics {
+        let framing = match is_wanted && !to_harmonics {
             true => Framing::new(self, groups),
             false => None,
         };
