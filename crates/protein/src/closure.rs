@@ -16,25 +16,39 @@ const PLANAR: f64 = 0.02;
 const CLOSED: f64 = 1e-3;
 /// Or after so many passes along the chain.
 const MOST_SWEEPS: usize = 500;
+/// How far a residue is pushed at once, in angstrom: turns stay small.
+const FARTHEST_PUSH: f64 = 0.5;
 /// The square of a residue's radius of gyration, in square angstrom: how hard it is to turn.
 const GYRATION: f64 = 2.0;
 
 impl Backbone {
     /// For each residue the motion after which the bonds along the chain have usual lengths and angles and planar
-    /// peptides, trans or cis, whichever is nearer. Usual means within one and a half standard deviations; what is usual
+    /// peptides: trans, or cis where that is allowed and nearer. Usual means within one and a half standard deviations; what is usual
     /// is left alone, so a good structure stays nearly as it is. Residues are rigid: all their atoms move with them.
     ///
     /// Each distance across a bond that is too long or too short is mended by moving both residues, no farther than
-    /// that takes, again and again along the chain, 500 times at most: linear in its length. It is not promised that
-    /// all can be mended: residues that lie on one another are left. Equivariant, to rounding.
+    /// that takes and no more than half an angstrom at once, again and again along the chain, 500 times at most:
+    /// linear in its length. It is not promised that all can be mended: residues that lie on one another are left.
+    /// Equivariant, to rounding.
+    ///
+    /// `can_be_cis`: for each residue whether its bond to the one before may become cis: prolines, and those that
+    /// were before.
+    ///
+    /// # Panics
+    /// If there are not as many flags as residues.
     ///
     /// # Source
     /// Müller et al. 2020, "Detailed Rigid Body Simulation with Extended Position Based Dynamics", section 3.3.1.
-    pub fn closing_motions(&self) -> Vec<Frame> {
+    pub fn closing_motions(&self, can_be_cis: &[bool]) -> Vec<Frame> {
+        assert_eq!(
+            can_be_cis.len(),
+            self.len(),
+            "closing_motions: a flag for each residue"
+        );
         let mut motions = vec![Frame::identity(); self.len()];
         let links: Vec<Link> = (1..self.len())
             .filter(|&after| self.is_bonded_to_previous(after))
-            .map(|after| Link::new(self.residues(), after))
+            .map(|after| Link::new(self.residues(), after, can_be_cis[after]))
             .collect();
         for _ in 0..MOST_SWEEPS {
             let mut worst: f64 = 0.0;
@@ -77,7 +91,7 @@ impl Peptide {
 }
 
 impl Link {
-    fn new(residues: &[BackboneResidue], after: usize) -> Self {
+    fn new(residues: &[BackboneResidue], after: usize, can_be_cis: bool) -> Self {
         let (before, next) = (residues[after - 1], residues[after]);
         let peptide = Peptide {
             atoms: [before.ca, before.c, next.n, next.ca],
@@ -88,7 +102,7 @@ impl Link {
         let apart = (next.ca - before.ca).norm();
         Self {
             after,
-            is_cis: (apart - cis).abs() < (apart - trans).abs(),
+            is_cis: can_be_cis && (apart - cis).abs() < (apart - trans).abs(),
         }
     }
 
@@ -156,6 +170,7 @@ impl Link {
             Body::new(self.after, next_ca, to, along),
         ];
         let size = off / (bodies[0].ease + bodies[1].ease);
+        let size = size.clamp(-FARTHEST_PUSH, FARTHEST_PUSH);
         for (body, size) in bodies.into_iter().zip([size, -size]) {
             motions[body.index] = body.push(along * size).compose(&motions[body.index]);
         }

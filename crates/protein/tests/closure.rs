@@ -37,8 +37,12 @@ fn moved(chain: &Backbone, motions: &[Frame]) -> Backbone {
     Backbone::new(residues.collect(), bonds(chain))
 }
 
+/// The bond before it is cis in [`ideal_chain`].
+const CIS: usize = 30;
+
 fn closed(chain: &Backbone) -> Backbone {
-    moved(chain, &chain.closing_motions())
+    let can_be_cis: Vec<bool> = (0..chain.len()).map(|i| i == CIS).collect();
+    moved(chain, &chain.closing_motions(&can_be_cis))
 }
 
 /// Every residue shifted and turned by itself.
@@ -105,7 +109,7 @@ fn peptides_that_noise_has_opened_are_closed_by_moves_of_its_size() {
             assert!(twist < 30.0, "seed {seed}, residue {i}: omega {omega}");
             let is_cis = omega.abs() < 90.0;
             assert!(
-                i == 29 || i == RESIDUES - 1 || !is_cis,
+                i + 1 == CIS || i == RESIDUES - 1 || !is_cis,
                 "seed {seed}, residue {i}: cis"
             );
         }
@@ -134,7 +138,30 @@ fn breaks_stay_open() {
     let error = rms(&closed(&apart), &apart);
     assert!(error < 1e-3, "{error}");
     let empty = Backbone::default();
-    assert!(empty.closing_motions().is_empty());
+    assert!(empty.closing_motions(&[]).is_empty());
+}
+
+#[test]
+fn a_wide_gap_is_closed_without_cis_peptides() {
+    let chain = ideal_chain();
+    for seed in 0..5 {
+        let mut rng = StdRng::seed_from_u64(40 + seed);
+        let open = noisy(&chain, 0.8, 30.0, &mut rng);
+        let motions: Vec<Frame> = (0..RESIDUES)
+            .map(|i| Frame {
+                translation: Vector3::new(if i < 40 { 0.0 } else { 5.0 }, 0.0, 0.0),
+                ..Frame::identity()
+            })
+            .collect();
+        let mended = closed(&moved(&open, &motions));
+        let z = scores(&mended).concat();
+        let outliers = z.iter().filter(|&&z| z.is_nan() || z > 4.0).count();
+        assert!(outliers <= 3, "seed {seed}: {outliers} of {}", z.len());
+        let torsions = mended.torsions();
+        let omegas = torsions.iter().filter_map(|torsions| torsions.omega);
+        let cis = omegas.filter(|omega| omega.abs() < 0.5).count();
+        assert!(cis <= 1, "seed {seed}: {cis} cis peptides");
+    }
 }
 
 #[test]
@@ -157,10 +184,6 @@ fn residues_on_one_another_are_left_without_a_panic() {
         c: point(0.0),
     };
     let chain = Backbone::unbroken(vec![residue; 3]);
-    let motions = chain.closing_motions();
-    assert!(
-        motions
-            .iter()
-            .all(|motion| motion.translation.norm() == 0.0)
-    );
+    let motions = chain.closing_motions(&[false; 3]);
+    assert!(motions == [Frame::identity(); 3]);
 }

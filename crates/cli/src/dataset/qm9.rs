@@ -40,8 +40,19 @@ pub(super) fn read(config: &RunConfig, data: &Qm9Data) -> Result<DataSet, Box<dy
         }
         (samples, numbers)
     };
-    let parts = [&split.train, &split.validation, &split.test].map(|part| drawn(part));
+    let split = [&split.train, &split.validation, &split.test];
+    let parts = split.map(|part| drawn(part));
     let purposes = [TRAIN, "validate", "test"];
+    for ((asked, (samples, _)), purpose) in split.into_iter().zip(&parts).zip(purposes) {
+        if samples.is_empty() && !asked.is_empty() {
+            return Err(format!(
+                "{}: no molecule to {purpose} has known bonds, of {} that were drawn",
+                file.display(),
+                asked.len()
+            )
+            .into());
+        }
+    }
     let named: Vec<Part<'_>> = purposes
         .into_iter()
         .zip(&parts)

@@ -3,7 +3,10 @@
 use super::error::FoldingError;
 use super::model::{FoldingModel, ResidueSequence};
 use crate::structure::residue_index;
-use crate::{Backbone, BackboneResidue, Chain, Frame};
+use crate::{AminoAcid, Backbone, BackboneResidue, Chain, Frame};
+
+/// A peptide with an omega nearer to zero than this, in radians, is cis.
+const CIS: f64 = std::f64::consts::FRAC_PI_6;
 
 /// A refined chain.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,12 +40,21 @@ impl FoldingModel {
         let index = residue_index(&traced.backbone);
         let mut sequence = ResidueSequence::default();
         let (mut start, mut rows, mut bonded) = (Vec::new(), Vec::new(), Vec::new());
+        let torsions = traced.backbone.torsions();
+        let is_cis = |before: usize| {
+            torsions[before]
+                .omega
+                .is_some_and(|omega| omega.abs() < CIS)
+        };
+        let mut can_be_cis = Vec::new();
         // The residue before the one at hand that has a frame: what is left out bonds nothing.
         let mut before = None;
         for (i, atoms) in traced.backbone.residues().iter().enumerate() {
             if let Ok(frame) = Frame::of_residue(atoms) {
                 let row = traced.residues[i];
-                sequence.amino_acids.push(chain.residues[row].amino_acid);
+                let amino_acid = chain.residues[row].amino_acid;
+                can_be_cis.push(amino_acid == AminoAcid::Proline || i > 0 && is_cis(i - 1));
+                sequence.amino_acids.push(amino_acid);
                 sequence.residue_index.push(index[i]);
                 start.push(frame);
                 rows.push(row);
@@ -71,7 +83,8 @@ impl FoldingModel {
         });
         let mut residues: Vec<BackboneResidue> = moved.collect();
         let open = Backbone::new(residues.clone(), bonded.clone());
-        for (k, closing) in open.closing_motions().into_iter().enumerate() {
+        let closing = open.closing_motions(&can_be_cis);
+        for (k, closing) in closing.into_iter().enumerate() {
             let atoms = &mut chain.residues[rows[k]].atoms;
             let positions = atoms.iter_mut().map(|atom| &mut atom.position);
             let BackboneResidue { n, ca, c } = &mut residues[k];

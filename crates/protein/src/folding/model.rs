@@ -29,14 +29,21 @@ pub struct ResidueSequence {
 
 impl ResidueSequence {
     /// Whether something is of as many residues as this.
-    fn expect_residues(&self, what: &'static str, found: usize) -> Result<(), FoldingError> {
-        let expected = self.residue_index.len();
-        if found != expected {
-            return Err(FoldingError::OtherLength {
-                what,
-                found,
-                expected,
-            });
+    pub(super) fn expect_residues(
+        &self,
+        what: &'static str,
+        found: usize,
+    ) -> Result<(), FoldingError> {
+        let expected = self.amino_acids.len();
+        let places = ("places along the chain", self.residue_index.len());
+        for (what, found) in [places, (what, found)] {
+            if found != expected {
+                return Err(FoldingError::OtherLength {
+                    what,
+                    found,
+                    expected,
+                });
+            }
         }
         Ok(())
     }
@@ -117,7 +124,9 @@ impl FoldingModel {
         sequence.expect_residues("frames to start from", start.len())?;
         sequence.expect_residues("frames", frames.len())?;
         if let Some(pairs) = pairs {
-            sequence.expect_residues("features of pairs", pairs.dims()[0])?;
+            let [rows, columns, _] = pairs.dims();
+            sequence.expect_residues("features of pairs", rows)?;
+            sequence.expect_residues("features of pairs", columns)?;
         }
         let (device, dtype) = self.place();
         let ca: Vec<[f64; 3]> = frames

@@ -24,7 +24,8 @@ impl FoldingModel {
     ///
     /// The trace is taken whose [disagreement](ObservedDistances::disagreement) with all that was observed is
     /// least. The second and the fourth were fitted to observed distances, errors and all, and theirs counts as
-    /// what it would be for distances that they were not fitted to.
+    /// the noise that it tells of: a fit hides as much as it has degrees of freedom. (For distances that a fit has
+    /// not seen its own error comes on top; but the trunk has seen all of them too.)
     ///
     /// # Errors
     /// [`FoldingError`]: distances of other residues, in other bins or that give no coordinates.
@@ -37,7 +38,9 @@ impl FoldingModel {
     ) -> Result<Vec<Frame>, FoldingError> {
         self.expect_readable(sequence, observed)?;
         let bins = self.config().bins.bins()?;
-        let [length, _, width] = output.distogram.dims();
+        let [length, columns, width] = output.distogram.dims();
+        sequence.expect_residues("a distogram", length)?;
+        sequence.expect_residues("a distogram", columns)?;
         let probabilities = output.probabilities();
         let of_pair = |i: usize, j: usize| {
             let first = (i * length + j) * width;
@@ -68,7 +71,7 @@ impl FoldingModel {
         let error = |(trace, fitted): &(Vec<Vector3<f64>>, Option<usize>)| {
             let disagreement = observed.disagreement(trace);
             fitted.map_or(disagreement, |pairs| {
-                disagreement * error_beside_the_fit(trace.len(), pairs)
+                disagreement * noise_over_residual(trace.len(), pairs)
             })
         };
         let best = starts
@@ -81,9 +84,9 @@ impl FoldingModel {
     }
 }
 
-/// How much larger the error of other distances is than of those that points were fitted to, when all have the same:
-/// by the root of all distances over those beyond the degrees of freedom.
-fn error_beside_the_fit(points: usize, distances: usize) -> f64 {
+/// How much larger the noise of distances is than what a fit of points to them leaves: by the root of all distances
+/// over those beyond the degrees of freedom.
+fn noise_over_residual(points: usize, distances: usize) -> f64 {
     let free = (3 * points).saturating_sub(6);
     if distances <= free {
         return f64::MAX;

@@ -58,6 +58,10 @@ impl Progress {
         if self.items > items {
             return Err(other("the number of items done", self.items, items));
         }
+        if self.checksums.is_none() && self.items > 0 {
+            let what = "the order of the items of an epoch that was begun";
+            return Err(other(what, "an earlier version's", "this one's"));
+        }
         let now = [&data.train, &data.validation].map(|part| part.checksum().to_owned());
         let before = self.checksums.get_or_insert_with(|| now.clone());
         let purposes = ["train on", "validate with"];

@@ -35,6 +35,8 @@ use crate::ops::convolution::{convolve_backward_on_host, convolve_on_host};
 const BUDGET: usize = 1 << 24;
 /// Workgroups that an axis of a launch holds, by WebGPU's default limits.
 const WORKGROUPS: usize = 65535;
+/// Edges of a tile, at least.
+const LEAST_TILE: usize = tile::UNITS / 32;
 /// Input channels that a step of the full convolution sums over.
 const CHANNELS: usize = 4;
 
@@ -99,7 +101,7 @@ impl Convolution {
 
     /// Edges whose rows of `width` numbers keep to the budget, and their tiles to an axis of a launch.
     fn chunk(&self, width: usize) -> usize {
-        (self.budget / width.max(1)).clamp(1, self.edges.min(self.axis))
+        (self.budget / width.max(1)).clamp(1, self.edges.min(LEAST_TILE * self.axis))
     }
 
     /// Workgroups for so many tiles, on the first axis and, where it is too short, on the third as well;

@@ -21,6 +21,11 @@ const INSIDE: Wanted = Wanted {
     weight: true,
 };
 
+/// The pass of [`INSIDE`].
+const GRADIENTS: Pass = Pass::Backward {
+    to_harmonics: false,
+};
+
 /// A convolution on forty rows, the numbers of which are made in f64 and rounded.
 struct Case<T> {
     plan: ConvolutionPlan,
@@ -152,14 +157,15 @@ impl<T: Real> Case<T> {
     }
 
     fn has_frames(&self) -> bool {
-        self.has_frames_in(Some(Order::EdgeFrames))
+        let program = self
+            .convolution()
+            .program(Some(Order::EdgeFrames), Pass::Forward);
+        program.framing.is_some()
     }
 
-    fn has_frames_in(&self, order: Option<Order>) -> bool {
-        self.convolution()
-            .program(order, Pass::Forward)
-            .framing
-            .is_some()
+    /// Whether some groups go to the frames when nobody says where.
+    fn chooses_frames(&self, pass: Pass) -> bool {
+        self.convolution().program(None, pass).framing.is_some()
     }
 }
 
@@ -357,19 +363,30 @@ fn a_gradient_to_the_harmonics_is_that_of_the_paths() {
 
 #[test]
 fn frames_are_chosen_for_high_degrees_and_few_edges_in_a_row() {
-    let chooses_frames = |l, channels, edges_in_a_row| {
-        Case::<f64>::regular(l, channels, edges_in_a_row).has_frames_in(None)
-    };
-    assert!(chooses_frames(6, 8, 1));
-    assert!(chooses_frames(4, 16, 1));
-    assert!(!chooses_frames(1, 16, 1));
-    assert!(!chooses_frames(2, 16, 16));
+    for (l, channels, edges_in_a_row, expected) in [
+        (6, 8, 1, true),
+        (8, 16, 16, true),
+        (4, 16, 1, true),
+        (1, 16, 1, false),
+        (2, 16, 16, false),
+    ] {
+        let case = Case::<f64>::regular(l, channels, edges_in_a_row);
+        for pass in [Pass::Forward, GRADIENTS] {
+            let chooses = case.chooses_frames(pass);
+            assert_eq!(
+                chooses, expected,
+                "l = {l}, {edges_in_a_row} in a row, {pass:?}"
+            );
+        }
+        let to_harmonics = true;
+        assert!(!case.chooses_frames(Pass::Backward { to_harmonics }));
+    }
 }
 
 #[test]
 fn chosen_frames_give_what_the_paths_give_and_the_same_bits_each_time() {
     let case = Case::<f64>::regular(5, 8, 2);
-    assert!(case.has_frames_in(None));
+    assert!([Pass::Forward, GRADIENTS].map(|pass| case.chooses_frames(pass)) == [true; 2]);
     let by_paths = case.results(Order::EdgeWeights);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
     let chosen = pool.expect("two threads").install(|| {
