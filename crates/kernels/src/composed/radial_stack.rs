@@ -1,5 +1,6 @@
 //! The hidden layers of radial networks as one map with one vector of parameters.
 
+use std::fmt::Display;
 use std::ops::Range;
 
 use burn::backend::tensor::FloatTensor;
@@ -48,6 +49,26 @@ impl RadialStackLayer {
         let norm = columns(self.has_norm);
         [rows * d_output, columns(self.has_bias), norm, norm]
     }
+
+    /// Refuses an input that the weight does not read, and an output that runs do not fill.
+    ///
+    /// # Panics
+    /// With the name of the layer.
+    pub(crate) fn expect_columns(&self, name: impl Display, columns: usize) {
+        let RadialLayerOptions {
+            groups, norm_width, ..
+        } = self.options;
+        let [rows, _] = self.weight;
+        assert!(
+            groups > 0 && rows > 0 && rows == columns && rows % groups == 0,
+            "{name}: {columns} columns, {rows} rows of weights, {groups} groups"
+        );
+        let columns = self.columns();
+        assert!(
+            !self.has_norm || norm_width > 0 && columns.is_multiple_of(norm_width),
+            "{name}: {columns} columns in runs of {norm_width}"
+        );
+    }
 }
 
 impl RadialStack {
@@ -70,19 +91,8 @@ impl RadialStack {
     pub(crate) fn expect_chain(&self, operation: &str) {
         let mut columns = self.d_input;
         for (index, layer) in self.layers.iter().enumerate() {
-            let RadialLayerOptions {
-                groups, norm_width, ..
-            } = layer.options;
-            let [rows, _] = layer.weight;
-            assert!(
-                groups > 0 && rows > 0 && rows == columns && rows % groups == 0,
-                "{operation}: hidden layer {index}: {columns} columns, {rows} rows of weights, {groups} groups"
-            );
+            layer.expect_columns(format_args!("{operation}: hidden layer {index}"), columns);
             columns = layer.columns();
-            assert!(
-                !layer.has_norm || norm_width > 0 && columns.is_multiple_of(norm_width),
-                "{operation}: hidden layer {index}: {columns} columns in runs of {norm_width}"
-            );
         }
     }
 

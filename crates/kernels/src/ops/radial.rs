@@ -9,11 +9,11 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::{register, same_dtype, with_real};
-use crate::Activation;
 use crate::host::elementary::Elementary;
 use crate::host::norm::LayerNorm;
 use crate::host::radial::{RadialLayer, RadialWanted};
 use crate::host::{HostTensor, upload};
+use crate::{Activation, RadialStackLayer};
 
 /// The numbers of a layer normalization.
 #[derive(Clone, Debug)]
@@ -69,16 +69,14 @@ pub fn radial_layer(
         bias,
         affine,
     } = inputs;
-    let RadialLayerOptions {
-        groups, norm_width, ..
-    } = options;
-    let [rows, d_output] = weight.dims();
-    let columns = x.dims()[1];
-    assert!(
-        groups > 0 && rows > 0 && rows == columns && rows % groups == 0,
-        "radial_layer: {columns} columns, {rows} rows of weights, {groups} groups"
-    );
-    let columns = groups * d_output;
+    let layer = RadialStackLayer {
+        weight: weight.dims(),
+        has_bias: bias.is_some(),
+        has_norm: affine.is_some(),
+        options,
+    };
+    layer.expect_columns("radial_layer", x.dims()[1]);
+    let columns = layer.columns();
     let none = || Tensor::zeros([0], (&x.device(), x.dtype()));
     if let Some(bias) = &bias {
         assert_eq!(bias.dims(), [columns], "radial_layer: number of biases");
@@ -86,10 +84,6 @@ pub fn radial_layer(
     let (gamma, beta) = match affine {
         None => (none(), none()),
         Some(LayerNormAffine { gamma, beta }) => {
-            assert!(
-                norm_width > 0 && columns.is_multiple_of(norm_width),
-                "radial_layer: {columns} columns in runs of {norm_width}"
-            );
             assert_eq!(
                 [gamma.dims()[0], beta.dims()[0]],
                 [columns; 2],
