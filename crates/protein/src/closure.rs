@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use nalgebra::{Rotation3, Vector3};
 
-use crate::ideal::{ANGLE_C_N_CA, ANGLE_CA_C_N, BOND_C_N, Ideal};
+use crate::ideal::{ANGLE_C_N_CA, ANGLE_CA_C_N, BOND_C_N, Ideal, distance_across};
 use crate::{Backbone, BackboneResidue, Frame};
 
 /// Lengths and angles within this many standard deviations are left as they are.
@@ -215,10 +215,9 @@ fn usual(ideal: Ideal) -> RangeInclusive<f64> {
 }
 
 /// How far the ends of two bonds are apart where the angle between them is usual.
-fn across([a, b]: [f64; 2], angle: Ideal) -> RangeInclusive<f64> {
+fn across(bonds: [f64; 2], angle: Ideal) -> RangeInclusive<f64> {
     let angles = usual(angle);
-    let side = |angle: f64| (a * a + b * b - 2.0 * a * b * angle.cos()).sqrt();
-    side(*angles.start())..=side(*angles.end())
+    distance_across(bonds, *angles.start())..=distance_across(bonds, *angles.end())
 }
 
 /// How far the ends of three bonds in one plane are apart, trans and cis, by the angles between them.

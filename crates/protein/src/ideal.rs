@@ -121,6 +121,11 @@ impl Ideal {
     }
 }
 
+/// How far the ends of two bonds are apart, by the angle between them in radians.
+pub(crate) fn distance_across([a, b]: [f64; 2], angle: f64) -> f64 {
+    (a * a + b * b - 2.0 * a * b * angle.cos()).sqrt()
+}
+
 impl Frame {
     /// The backbone of an ideal residue in this frame: [`Frame::of_residue`] of it is this frame.
     pub fn ideal_residue(&self) -> BackboneResidue {

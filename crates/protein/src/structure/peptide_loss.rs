@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::frames::FrameTensors;
 use super::loss::ideal_atoms;
-use crate::ideal::{ANGLE_C_N_CA, ANGLE_CA_C_N, BOND_C_N, BOND_CA_C, BOND_N_CA};
+use crate::ideal::{ANGLE_C_N_CA, ANGLE_CA_C_N, BOND_C_N, BOND_CA_C, BOND_N_CA, distance_across};
 
 const N: usize = 0;
 const CA: usize = 1;
@@ -44,8 +44,8 @@ pub fn peptide_loss(predicted: &FrameTensors, bonded: &[bool]) -> Tensor<1> {
     let [c_n, ca_c, n_ca] = [BOND_C_N, BOND_CA_C, BOND_N_CA].map(|bond| bond.mean);
     let distances = [
         (C, N, c_n),
-        (CA, N, opposite(ca_c, c_n, ANGLE_CA_C_N.mean)),
-        (C, CA, opposite(c_n, n_ca, ANGLE_C_N_CA.mean)),
+        (CA, N, distance_across([ca_c, c_n], ANGLE_CA_C_N.mean)),
+        (C, CA, distance_across([c_n, n_ca], ANGLE_C_N_CA.mean)),
     ];
     let mut sum = Tensor::zeros([length - 1, 1], (&device, dtype));
     for (from, to, ideal) in distances {
@@ -56,9 +56,4 @@ pub fn peptide_loss(predicted: &FrameTensors, bonded: &[bool]) -> Tensor<1> {
         sum = sum + ((error.clone() * error) + 1e-6).sqrt();
     }
     (sum * bonds).sum() * f64::from(3.0 * count).recip()
-}
-
-/// The third side of a triangle with the sides a and b and the angle in radians between them.
-fn opposite(a: f64, b: f64, angle: f64) -> f64 {
-    (a * a + b * b - 2.0 * a * b * angle.cos()).sqrt()
 }
