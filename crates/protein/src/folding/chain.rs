@@ -3,10 +3,7 @@
 use super::error::FoldingError;
 use super::model::{FoldingModel, ResidueSequence};
 use crate::structure::residue_index;
-use crate::{AminoAcid, Backbone, BackboneResidue, Chain, Frame};
-
-/// A peptide with an omega nearer to zero than this, in radians, is cis.
-const CIS: f64 = std::f64::consts::FRAC_PI_6;
+use crate::{AminoAcid, Backbone, BackboneResidue, Chain, Frame, PeptideKind};
 
 /// A refined chain.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,11 +38,7 @@ impl FoldingModel {
         let mut sequence = ResidueSequence::default();
         let (mut start, mut rows, mut bonded) = (Vec::new(), Vec::new(), Vec::new());
         let torsions = traced.backbone.torsions();
-        let is_cis = |before: usize| {
-            torsions[before]
-                .omega
-                .is_some_and(|omega| omega.abs() < CIS)
-        };
+        let is_cis = |before: usize| PeptideKind::of(torsions[before].omega) == PeptideKind::Cis;
         let mut can_be_cis = Vec::new();
         // The residue before the one at hand that has a frame: what is left out bonds nothing.
         let mut before = None;

@@ -64,6 +64,21 @@ pub enum PeptideKind {
     Twisted,
 }
 
+impl PeptideKind {
+    /// Of a torsion omega in radians, where it is defined.
+    ///
+    /// # Source
+    /// The 30 degrees are those of Williams et al. 2018, Protein Sci. 27, 293 (MolProbity).
+    pub fn of(omega: Option<f64>) -> Self {
+        let planar = 30.0_f64.to_radians();
+        match omega.map(f64::abs) {
+            Some(omega) if omega < planar => Self::Cis,
+            Some(omega) if omega > std::f64::consts::PI - planar => Self::Trans,
+            _ => Self::Twisted,
+        }
+    }
+}
+
 /// The peptide bond from a residue to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PeptideGeometry {
@@ -92,16 +107,8 @@ impl PeptideGeometry {
     pub const CA_CA_TOLERANCE: f64 = 0.25;
 
     /// Trans, cis or neither.
-    ///
-    /// # Source
-    /// The 30 degrees are those of Williams et al. 2018, Protein Sci. 27, 293 (MolProbity).
     pub fn kind(&self) -> PeptideKind {
-        let planar = 30.0_f64.to_radians();
-        match self.omega.map(f64::abs) {
-            Some(omega) if omega < planar => PeptideKind::Cis,
-            Some(omega) if omega > std::f64::consts::PI - planar => PeptideKind::Trans,
-            _ => PeptideKind::Twisted,
-        }
+        PeptideKind::of(self.omega)
     }
 
     /// Whether the CA atoms are nearer or farther than in a peptide of this kind.
