@@ -1,7 +1,7 @@
 //! What a configuration chooses of the model and of the training.
 
 use serde::Serialize;
-use steerable_train::models::{ModelError, NetworkConfig, NetworkKind};
+use steerable_train::models::{ModelError, NetworkConfig, NetworkKind, check_width};
 use steerable_train::tasks::Task;
 use steerable_train::{Schedule, TrainError, TrainingConfig};
 
@@ -149,8 +149,13 @@ fn check_network(
     network: &NetworkConfig,
     head: &HeadSection,
 ) -> Result<(), ConfigError> {
-    if head.width == 0 {
-        return Err(config.refuse("model.width", &0, "at least 1"));
+    if let Err(ModelError::Value {
+        key,
+        value,
+        allowed,
+    }) = check_width(head.width)
+    {
+        return Err(config.refuse(&format!("model.{key}"), &value, allowed));
     }
     if head.point_net.contains(&0) {
         let value = format!("{:?}", head.point_net);

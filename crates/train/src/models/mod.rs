@@ -25,7 +25,7 @@ mod vector_model;
 pub use error::ModelError;
 pub(crate) use input::vectors;
 pub use input::{AtomInput, BondInput};
-pub use network::{Network, NetworkConfig, NetworkKind};
+pub use network::{Network, NetworkConfig, NetworkKind, check_width};
 pub use perceptron::Perceptron;
 pub use point_net::{PointNet, PointNetConfig};
 pub use potential::{EnergyAndForces, Potential, PotentialConfig};

@@ -221,7 +221,10 @@ impl Network {
 }
 
 /// Refuses a model without invariants.
-pub(super) fn check_width(width: usize) -> Result<(), ModelError> {
+///
+/// # Errors
+/// [`ModelError::Value`] for a width of 0.
+pub fn check_width(width: usize) -> Result<(), ModelError> {
     match width {
         0 => Err(ModelError::value("width", width, "at least 1")),
         _ => Ok(()),
