@@ -31,6 +31,15 @@ struct Sizes {
     axis: usize,
 }
 
+/// A small graph within the budget and the axis that kernels have.
+const SMALL: Sizes = Sizes {
+    edges: 200,
+    nodes: 20,
+    hidden: 3,
+    budget: super::BUDGET,
+    axis: super::WORKGROUPS,
+};
+
 fn floats(draw: &mut StdRng, dims: [usize; 2]) -> CubeTensor {
     let numbers: Vec<f32> = (0..dims[0] * dims[1])
         .map(|_| draw.random_range(-1.0..1.0))
@@ -141,9 +150,7 @@ fn several_edges_to_a_thread_agree_with_the_host() {
         let sizes = Sizes {
             edges,
             nodes: 300,
-            hidden: 3,
-            budget: super::BUDGET,
-            axis: super::WORKGROUPS,
+            ..SMALL
         };
         agrees_with_the_host(full("17x0 + 2x1"), sizes);
         agrees_with_the_host(channel_wise("5x0 + 17x1"), sizes);
@@ -158,8 +165,7 @@ fn vectors_of_hidden_features_agree_with_the_host() {
         edges: 500,
         nodes: 40,
         hidden: 64,
-        budget: super::BUDGET,
-        axis: super::WORKGROUPS,
+        ..SMALL
     };
     agrees_with_the_host(full("33x0 + 9x1"), sizes);
     agrees_with_the_host(channel_wise("33x0 + 40x1 + 3x2"), sizes);
@@ -168,11 +174,8 @@ fn vectors_of_hidden_features_agree_with_the_host() {
 #[test]
 fn several_chunks_of_edges_agree_with_the_host() {
     let sizes = Sizes {
-        edges: 200,
-        nodes: 20,
-        hidden: 3,
         budget: 1000,
-        axis: super::WORKGROUPS,
+        ..SMALL
     };
     agrees_with_the_host(full("3x0 + 2x1"), sizes);
     agrees_with_the_host(channel_wise("5x0 + 3x1"), sizes);
@@ -184,9 +187,8 @@ fn tiles_beyond_an_axis_agree_with_the_host() {
     let sizes = Sizes {
         edges: 700,
         nodes: 190,
-        hidden: 3,
-        budget: super::BUDGET,
         axis: 4,
+        ..SMALL
     };
     agrees_with_the_host(full("3x0 + 2x1"), sizes);
     agrees_with_the_host(channel_wise("5x0 + 3x1"), sizes);
@@ -198,9 +200,7 @@ fn degree_twelve_agrees_with_the_host() {
     let sizes = Sizes {
         edges: 40,
         nodes: 12,
-        hidden: 3,
-        budget: super::BUDGET,
-        axis: super::WORKGROUPS,
+        ..SMALL
     };
     agrees_with_the_host(full("2x0 + 17x12"), sizes);
 }
@@ -209,10 +209,8 @@ fn degree_twelve_agrees_with_the_host() {
 fn wide_hidden_features_agree_with_the_host() {
     let sizes = Sizes {
         edges: 50,
-        nodes: 20,
         hidden: 600,
-        budget: super::BUDGET,
-        axis: super::WORKGROUPS,
+        ..SMALL
     };
     agrees_with_the_host(full("3x0 + 2x1"), sizes);
     agrees_with_the_host(channel_wise("5x0 + 3x1"), sizes);
