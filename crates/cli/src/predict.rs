@@ -135,9 +135,7 @@ impl Format {
             )),
         }
     }
-}
 
-impl Format {
     /// Refuses a format that cannot hold what the model foretells; what of it is left out, if something is.
     fn leaves_out(self, model: &ModelRecipe) -> Result<Option<&'static str>, &'static str> {
         match (self, model) {
