@@ -20,7 +20,8 @@ impl FoldingModel {
     /// 2. MDS of the observed distances that the distogram does not contradict. They are coarse, but wrong each
     ///    by itself.
     /// 3. The second, refined against the expected distances.
-    /// 4. MDS of all observed distances, as without a trunk.
+    /// 4. MDS of all observed distances, as without a trunk; the second again where the distogram contradicts
+    ///    none.
     ///
     /// The trace is taken whose [disagreement](ObservedDistances::disagreement) with all that was observed is
     /// least. The second and the fourth were fitted to observed distances, errors and all, and theirs counts as
@@ -62,12 +63,14 @@ impl FoldingModel {
         let of_kept = by_mds(&kept)?;
         let on = smacof(&known, of_kept.clone(), refinement)?.points;
         // A trace and the observed distances that it was fitted to.
-        let starts = [
+        let mut starts = vec![
             (by_mds(&known)?, None),
             (with_hand_of_proteins(on), None),
             (of_kept, Some(kept.num_pairs())),
-            (by_mds(&all)?, Some(all.num_pairs())),
         ];
+        if kept != all {
+            starts.push((by_mds(&all)?, Some(all.num_pairs())));
+        }
         let error = |(trace, fitted): &(Vec<Vector3<f64>>, Option<usize>)| {
             let disagreement = observed.disagreement(trace);
             fitted.map_or(disagreement, |pairs| {
@@ -77,7 +80,7 @@ impl FoldingModel {
         let best = starts
             .into_iter()
             .min_by(|one, other| error(one).total_cmp(&error(other)));
-        let (trace, _) = best.expect("there are four");
+        let (trace, _) = best.expect("there are three at least");
         let backbone = backbone_of_ca(&trace)?;
         let frames = backbone.residues().iter().map(Frame::of_residue);
         Ok(frames.collect::<Result<_, _>>()?)
