@@ -7,8 +7,8 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::lanes::{LANES, ROWS, sum_of_lanes};
-use super::nonlinearity::{Nonlinearity, rows_of_lanes};
+use super::lanes::{LANES, ROWS, moments, sum_of_lanes, workgroups};
+use super::nonlinearity::Nonlinearity;
 use super::sums::sum_columns;
 use super::{THREADS, buffer, dims, empty_like, has_kernels, row_major, upload, zeros};
 use crate::ops::norm::{
@@ -33,41 +33,6 @@ fn words(plan: &NormPlan) -> Vec<u32> {
         ]
     });
     words.map(|word| word as u32).collect()
-}
-
-/// Mean, zero unless the block is invariant, and inverse root mean square of a block, in each thread
-/// that shares the row.
-#[cube]
-fn moments(
-    x: &[f32],
-    shared: &mut [f32],
-    first: usize,
-    columns: usize,
-    is_scalar: bool,
-    present: bool,
-    epsilon: f32,
-) -> (f32, f32) {
-    let lane = UNIT_POS as usize % LANES;
-    let scale = 1.0 / f32::cast_from(columns);
-    let mut sum = 0.0f32;
-    if present && is_scalar {
-        let mut c = lane;
-        while c < columns {
-            sum += x[first + c];
-            c += LANES;
-        }
-    }
-    let mean = sum_of_lanes(shared, sum) * scale;
-    let mut squares = 0.0f32;
-    if present {
-        let mut c = lane;
-        while c < columns {
-            squares += (x[first + c] - mean) * (x[first + c] - mean);
-            c += LANES;
-        }
-    }
-    let square = sum_of_lanes(shared, squares) * scale;
-    (mean, 1.0 / (square + epsilon).sqrt())
 }
 
 #[cube(launch)]
@@ -258,7 +223,7 @@ impl NormOps for CubeBackend {
         let [x, gamma, beta] = row_major([x, gamma, beta]);
         let [rows, width] = dims(&x);
         let out = empty_like(&x, [rows, width]);
-        let (groups, threads) = rows_of_lanes(&x);
+        let (groups, threads) = workgroups(rows, &x);
         // Without invariant channels the kernel binds something it does not read.
         let shifts = if plan.num_scalars() > 0 {
             &beta
@@ -304,7 +269,7 @@ impl NormOps for CubeBackend {
         let to_x = empty_like(&x, [rows, width]);
         let to_gamma = empty_like(&x, [rows, channels]);
         let to_beta = empty_like(&x, [rows, scalars.max(1)]);
-        let (groups, threads) = rows_of_lanes(&x);
+        let (groups, threads) = workgroups(rows, &x);
         backward::launch(
             &x.client,
             groups,

@@ -4,44 +4,10 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::activation::{pull_back, value};
-use super::lanes::{LANES, ROWS, sum_of_lanes};
+use super::lanes::{LANES, ROWS, moments, sum_of_lanes, workgroups};
 use super::sums::sum_columns;
 use super::{THREADS, buffer, dims, empty_like};
 use crate::Activation;
-
-/// Mean and inverse deviation of a run that begins at `first`, in each thread that shares it.
-#[cube]
-fn moments(
-    x: &[f32],
-    shared: &mut [f32],
-    first: usize,
-    width: usize,
-    present: bool,
-    epsilon: f32,
-) -> (f32, f32) {
-    let lane = UNIT_POS as usize % LANES;
-    let scale = 1.0 / f32::cast_from(width);
-    let mut sum = 0.0f32;
-    if present {
-        let mut c = lane;
-        while c < width {
-            sum += x[first + c];
-            c += LANES;
-        }
-    }
-    let mean = sum_of_lanes(shared, sum) * scale;
-    let mut squares = 0.0f32;
-    if present {
-        let mut c = lane;
-        while c < width {
-            let centred = x[first + c] - mean;
-            squares += centred * centred;
-            c += LANES;
-        }
-    }
-    let variance = sum_of_lanes(shared, squares) * scale;
-    (mean, 1.0 / (variance + epsilon).sqrt())
-}
 
 /// `activation(gamma (x - mean) / deviation + beta)` of each run of `width` columns.
 #[cube(launch)]
@@ -59,7 +25,7 @@ fn normalise(
     let mut shared = Shared::<[f32]>::new_slice(THREADS as usize);
     let run = CUBE_POS * ROWS + UNIT_POS as usize / LANES;
     let first = run * width;
-    let (mean, inverse) = moments(x, &mut shared, first, width, run < runs, epsilon);
+    let (mean, inverse) = moments(x, &mut shared, first, width, true, run < runs, epsilon);
     if run < runs {
         let mut c = UNIT_POS as usize % LANES;
         while c < width {
@@ -91,7 +57,7 @@ fn normalise_backward(
     let mut shared = Shared::<[f32]>::new_slice(THREADS as usize);
     let run = CUBE_POS * ROWS + UNIT_POS as usize / LANES;
     let first = run * width;
-    let (mean, inverse) = moments(x, &mut shared, first, width, run < runs, epsilon);
+    let (mean, inverse) = moments(x, &mut shared, first, width, true, run < runs, epsilon);
     let lane = UNIT_POS as usize % LANES;
     let mut sum = 0.0f32;
     let mut projection = 0.0f32;
@@ -139,17 +105,11 @@ pub(super) struct Norm<'a> {
 }
 
 impl Norm<'_> {
-    fn groups(&self, runs: usize, like: &CubeTensor) -> (CubeCount, CubeDim) {
-        let threads = CubeDim::new_1d(THREADS);
-        let groups = cubecl::calculate_cube_count_elemwise(&like.client, runs * LANES, threads);
-        (groups, threads)
-    }
-
     pub(super) fn forward(&self, x: &CubeTensor) -> CubeTensor {
         let [rows, columns] = dims(x);
         let out = empty_like(x, [rows, columns]);
         let runs = rows * columns / self.width;
-        let (groups, threads) = self.groups(runs, x);
+        let (groups, threads) = workgroups(runs, x);
         normalise::launch(
             &out.client,
             groups,
@@ -172,7 +132,7 @@ impl Norm<'_> {
         let [rows, columns] = dims(x);
         let [to_x, to_gamma, to_beta] = [(); 3].map(|()| empty_like(x, [rows, columns]));
         let runs = rows * columns / self.width;
-        let (groups, threads) = self.groups(runs, x);
+        let (groups, threads) = workgroups(runs, x);
         normalise_backward::launch(
             &x.client,
             groups,

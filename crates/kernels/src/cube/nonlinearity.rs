@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::activation::{pull_back, value};
-use super::lanes::{LANES, ROWS, sum_of_lanes};
+use super::lanes::{LANES, ROWS, sum_of_lanes, workgroups};
 use super::sums::sum_columns;
 use super::{THREADS, buffer, dims, empty_like, upload};
 use crate::{Activation, NormNonlinearityOptions, NormPlan};
@@ -267,16 +267,6 @@ fn backward(
     }
 }
 
-/// One workgroup for each [`ROWS`] rows.
-pub(super) fn rows_of_lanes(x: &CubeTensor) -> (CubeCount, CubeDim) {
-    let threads = CubeDim::new_1d(THREADS);
-    let count = dims(x)[0] * LANES;
-    (
-        cubecl::calculate_cube_count_elemwise(&x.client, count, threads),
-        threads,
-    )
-}
-
 /// The tensors of one non-linearity, row-major, with rows and columns; an empty gamma means that norms are
 /// shifted only.
 pub(super) struct Nonlinearity {
@@ -303,7 +293,7 @@ impl Nonlinearity {
     pub(super) fn forward(&self) -> CubeTensor {
         let [rows, width] = dims(&self.x);
         let out = empty_like(&self.x, [rows, width]);
-        let (groups, threads) = rows_of_lanes(&self.x);
+        let (groups, threads) = workgroups(rows, &self.x);
         forward::launch(
             &out.client,
             groups,
@@ -329,7 +319,7 @@ impl Nonlinearity {
         let ([rows, width], channels) = (dims(&self.x), self.plan.num_channels());
         let to_x = empty_like(&self.x, [rows, width]);
         let [to_gamma, to_beta] = [(); 2].map(|()| empty_like(&self.x, [rows, channels]));
-        let (groups, threads) = rows_of_lanes(&self.x);
+        let (groups, threads) = workgroups(rows, &self.x);
         backward::launch(
             &to_x.client,
             groups,
