@@ -7,6 +7,10 @@ use super::program::{Group, Order};
 
 /// A multiply-add of radial weights that several components share.
 const APPLY: f64 = 1.6;
+/// A multiply-add with one hidden feature that is not zero.
+const SPARSE: f64 = 1.3;
+/// A multiply-add of radial weights whose channels lie side by side.
+const APPLY_BY_CHANNELS: f64 = 1.2;
 /// Both multiply-adds of a radial weight in the frame: they wait for the weight.
 const APPLY_IN_FRAME: f64 = 10.0;
 /// A multiply-add with a kernel entry.
@@ -22,6 +26,8 @@ const FRAME: f64 = 5000.0;
 
 /// How much more than forward the gradients take where radial weights are formed, as against sums over rows.
 const GRADIENTS_BY_EDGES: f64 = 1.3;
+/// The same where those of active hidden features are formed.
+const GRADIENTS_BY_ACTIVE: f64 = 1.5;
 /// The same in the frames.
 const GRADIENTS_IN_FRAMES: f64 = 1.45;
 
@@ -42,6 +48,8 @@ pub(crate) struct Size {
     pub(crate) rows: usize,
     /// Hidden width, counting the bias.
     pub(crate) hidden: usize,
+    /// Hidden features that are not zero, in the mean, counting the bias.
+    pub(crate) active: f64,
     pub(crate) pass: Pass,
 }
 
@@ -55,13 +63,24 @@ impl Size {
     }
 }
 
-/// Gives each group the cheaper of the two orders that need no frames.
+/// Gives each group the cheapest of the orders that need no frames.
 pub(crate) fn choose_without_frames<T>(groups: &mut [Group<'_, T>], size: Size) {
     for group in groups {
-        group.order = match by_rows(group, size) < by_edges(group, size) {
-            true => Order::RowSums,
-            false => Order::EdgeWeights,
-        };
+        let orders = [Order::EdgeWeights, Order::RowSums, Order::SparseEdgeWeights];
+        let cheapest = orders
+            .into_iter()
+            .filter(|&order| order != Order::SparseEdgeWeights || group.fits_strips(size.pass))
+            .min_by(|&a, &b| cost(group, a, size).total_cmp(&cost(group, b, size)));
+        group.order = cheapest.unwrap_or(Order::EdgeWeights);
+    }
+}
+
+fn cost<T>(group: &Group<'_, T>, order: Order, size: Size) -> f64 {
+    match order {
+        Order::EdgeWeights => by_edges(group, size),
+        Order::RowSums => by_rows(group, size),
+        Order::SparseEdgeWeights => by_active_hidden(group, size),
+        Order::EdgeFrames => in_frames(group, size),
     }
 }
 
@@ -70,10 +89,10 @@ pub(crate) fn choose_without_frames<T>(groups: &mut [Group<'_, T>], size: Size) 
 pub(crate) fn choose_frames<T>(groups: &mut [Group<'_, T>], size: Size) {
     let saves = |group: &Group<'_, T>| {
         let now = match group.order {
-            Order::RowSums => by_rows(group, size),
-            Order::EdgeWeights | Order::EdgeFrames => by_edges(group, size),
+            Order::EdgeFrames => Order::EdgeWeights,
+            order => order,
         };
-        now - in_frames(group, size)
+        cost(group, now, size) - cost(group, Order::EdgeFrames, size)
     };
     let (mut saved, mut blocks) = (0.0, Vec::new());
     for group in groups.iter().filter(|group| saves(group) > 0.0) {
@@ -100,6 +119,13 @@ fn by_edges<T>(group: &Group<'_, T>, size: Size) -> f64 {
     let applied = size.hidden as f64 + APPLY * components;
     let each = weights(group, group.paths.len()) * applied + coupling(group);
     size.backward(GRADIENTS_BY_EDGES) * size.edges as f64 * each
+}
+
+fn by_active_hidden<T>(group: &Group<'_, T>, size: Size) -> f64 {
+    let components = group.components as f64;
+    let applied = SPARSE * size.active + APPLY_BY_CHANNELS * components;
+    let each = weights(group, group.paths.len()) * applied + coupling(group);
+    size.backward(GRADIENTS_BY_ACTIVE) * size.edges as f64 * each
 }
 
 fn by_rows<T>(group: &Group<'_, T>, size: Size) -> f64 {

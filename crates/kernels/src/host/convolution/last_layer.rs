@@ -8,6 +8,7 @@ use steerable_harmonics::plan::{Pair, Weighting};
 
 use super::lanes::LANES;
 use super::program::{Group, Order, Program};
+use super::strips::{self, Strips, Unit};
 use super::{Convolution, Wanted};
 use crate::host::matmul::Matrix;
 use crate::host::real::{Real, axpy};
@@ -74,18 +75,22 @@ impl<'a, T: Real> Layer<'a, T> {
 
 /// A copy of the last radial layer without its bias, by the order of each pair. Empty where the layer is
 /// read as it is.
-pub(crate) struct PackedWeight<T>(Vec<T>);
+pub(crate) struct PackedWeight<T> {
+    numbers: Vec<T>,
+    pub(super) strips: Strips<T>,
+}
 
 impl<T: Real> PackedWeight<T> {
     /// For pairs that sum rows first `[path, c_in, hidden, c_out]`: (c_in, hidden) is one index; for those
     /// by edge weights `[column, hidden]`.
     pub(super) fn forward(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
-        let mut packed = Self::by_column(convolution, program);
+        let strips = Strips::forward(convolution, program);
+        let mut packed = Self::by_column(convolution, program, strips);
         let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
         for (_, pair) in pairs_in(program, Order::RowSums) {
             for (at, h, column) in channel_runs(pair, hidden) {
                 let from = &convolution.weight[h * all + column..][..pair.output.mul];
-                packed.0[at..at + from.len()].copy_from_slice(from);
+                packed.numbers[at..at + from.len()].copy_from_slice(from);
             }
         }
         packed
@@ -104,14 +109,18 @@ impl<T: Real> PackedWeight<T> {
             let mut packed = vec![T::ZERO; columns * hidden];
             let layer = convolution.layer();
             layer.write_by_column(0..columns, &mut packed);
-            return Self(packed);
+            return Self {
+                numbers: packed,
+                strips: Strips::default(),
+            };
         }
-        let mut packed = Self::by_column(convolution, program);
+        let strips = Strips::backward(convolution, program, wanted);
+        let mut packed = Self::by_column(convolution, program, strips);
         for (group, pair) in pairs_in(program, Order::RowSums) {
             let (mul, channels) = (group.input.mul, pair.output.mul);
             for path in 0..group.paths.len() {
                 let columns = group.columns(pair, path);
-                let to = &mut packed.0[columns.start * hidden..columns.end * hidden];
+                let to = &mut packed.numbers[columns.start * hidden..columns.end * hidden];
                 for c_in in 0..mul {
                     for c_out in 0..channels {
                         let column = columns.start + c_in * channels + c_out;
@@ -127,7 +136,11 @@ impl<T: Real> PackedWeight<T> {
     }
 
     /// With room for the pairs that sum rows first, and the pairs by edge weights as they are wanted.
-    fn by_column(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
+    fn by_column(
+        convolution: &Convolution<'_, T>,
+        program: &Program<'_, T>,
+        strips: Strips<T>,
+    ) -> Self {
         let (layer, hidden) = (convolution.layer(), convolution.hidden_width);
         let by_edge_weights = || pairs_in(program, Order::EdgeWeights);
         let end = pairs_in(program, Order::RowSums)
@@ -140,19 +153,22 @@ impl<T: Real> PackedWeight<T> {
             let to = &mut packed[columns.start * hidden..columns.end * hidden];
             layer.write_by_column(columns, to);
         }
-        Self(packed)
+        Self {
+            numbers: packed,
+            strips,
+        }
     }
 
     /// The layer with its columns for pairs by edge weights.
     pub(super) fn layer<'a>(&'a self, convolution: &Convolution<'a, T>) -> Layer<'a, T> {
         Layer {
-            by_column: &self.0,
+            by_column: &self.numbers,
             ..convolution.layer()
         }
     }
 
     pub(super) fn as_slice(&self) -> &[T] {
-        &self.0
+        &self.numbers
     }
 }
 
@@ -163,6 +179,8 @@ pub(super) struct WeightGradient<T> {
     pub(super) packed: Vec<T>,
     /// `[num_weights]`, empty if there is none.
     pub(super) bias: Vec<T>,
+    /// Of pairs that go by strips, the bias among them.
+    pub(super) strips: Vec<Unit<T>>,
 }
 
 impl<T: Real> WeightGradient<T> {
@@ -173,12 +191,16 @@ impl<T: Real> WeightGradient<T> {
         Self {
             packed: vec![T::ZERO; columns * hidden],
             bias: vec![T::ZERO; layer.bias().map_or(0, <[T]>::len)],
+            strips: Vec::new(),
         }
     }
 
     pub(super) fn add(&mut self, other: &Self) {
         axpy(&mut self.packed, T::ONE, &other.packed);
         axpy(&mut self.bias, T::ONE, &other.bias);
+        for (Unit(to), Unit(from)) in self.strips.iter_mut().zip(&other.strips) {
+            axpy(to, T::ONE, from);
+        }
     }
 
     /// In the layout of the layer.
@@ -208,7 +230,9 @@ impl<T: Real> WeightGradient<T> {
                 out[h * all + column..][..from.len()].copy_from_slice(from);
             }
         }
-        out[hidden * all..].copy_from_slice(&self.bias);
+        let bias = out[hidden * all..].iter_mut().zip(&self.bias);
+        bias.for_each(|(to, &from)| *to = from);
+        strips::unpack(&self.strips, convolution, program, &mut out);
         out
     }
 }
@@ -234,13 +258,14 @@ fn channel_runs(pair: &Pair, hidden: usize) -> impl Iterator<Item = (usize, usiz
     })
 }
 
-/// The columns of all other pairs.
+/// The columns of the pairs whose gradient is `[column, hidden]`.
 fn unsummed_columns<T>(program: &Program<'_, T>, all: usize) -> Vec<Range<usize>> {
     if program.groups.is_empty() {
         return std::iter::once(0..all).collect();
     }
     let groups = program.groups.iter();
-    let groups = groups.filter(|group| group.order != Order::RowSums);
+    let groups =
+        groups.filter(|group| matches!(group.order, Order::EdgeWeights | Order::EdgeFrames));
     let pairs = groups.flat_map(|group| &group.members);
     pairs.map(|pair| pair.weights.clone()).collect()
 }

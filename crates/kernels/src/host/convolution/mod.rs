@@ -5,6 +5,7 @@
 //! is stored grows with edges x hidden, nodes x features and, in the backward pass, threads x weights;
 //! never with edges x features or edges x c_in x c_out x paths.
 
+mod active;
 mod apply;
 mod channel_wise;
 mod cost;
@@ -18,6 +19,8 @@ mod last_layer;
 mod program;
 mod radial_weights;
 mod row_sums;
+mod sparse_edges;
+mod strips;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -182,9 +185,17 @@ impl<'a, T: Real> Convolution<'a, T> {
         Size {
             edges: self.num_edges(),
             rows: rows.count(),
+            active: self.active_hidden(),
             hidden: self.hidden_width + usize::from(self.bias().is_some()),
             pass,
         }
+    }
+
+    /// Hidden features of an edge that are not zero, in the mean, counting the bias.
+    fn active_hidden(&self) -> f64 {
+        let active = self.hidden.iter().filter(|value| **value != T::ZERO);
+        let networks = self.num_edges() * self.plan.num_radials().max(1);
+        active.count() as f64 / networks.max(1) as f64 + f64::from(self.bias().is_some())
     }
 
     /// `[num_rows, dim_out]`: messages summed over each row's edges.

@@ -7,6 +7,7 @@ use steerable_harmonics::plan::{Block, ConvolutionPlan, Pair, Path, Weighting};
 use super::cost::{Pass, choose_frames, choose_without_frames};
 use super::edge_frames::Framing;
 use super::frame_layer::FrameParts;
+use super::lanes::LANES;
 use super::row_sums::most_rows;
 use super::tiles::{Tile, tiles};
 use super::unframed::Unframed;
@@ -72,6 +73,8 @@ pub(crate) enum Order {
     /// Per edge: the outer product of hidden and coupled features, summed over the edges of a row;
     /// per row: its contraction with `weight`.
     RowSums,
+    /// Per edge: as edge weights, of the hidden features that are not zero.
+    SparseEdgeWeights,
     /// Per edge, in its own frame: as edge weights, but block-diagonal in m.
     EdgeFrames,
 }
@@ -101,7 +104,7 @@ impl<T> Group<'_, T> {
     pub(crate) fn parts(&self) -> usize {
         match self.order {
             Order::EdgeFrames => self.frame.joints.len(),
-            Order::EdgeWeights | Order::RowSums => self.paths.len(),
+            _ => self.paths.len(),
         }
     }
 
@@ -115,11 +118,22 @@ impl<T> Group<'_, T> {
             let per_part = self.input.mul * pair.output.mul;
             let first = match self.order {
                 Order::EdgeFrames => folded,
-                Order::EdgeWeights | Order::RowSums => pair.weights.start,
+                _ => pair.weights.start,
             };
             folded += self.parts() * per_part;
             first + parts.start * per_part..first + parts.end * per_part
         })
+    }
+
+    /// Whether what lies side by side in [`Order::SparseEdgeWeights`] are whole units.
+    pub(crate) fn fits_strips(&self, pass: Pass) -> bool {
+        match pass {
+            Pass::Forward => {
+                let mut members = self.members.iter();
+                members.all(|pair| pair.output.mul.is_multiple_of(LANES))
+            }
+            Pass::Backward { .. } => self.input.mul.is_multiple_of(LANES),
+        }
     }
 
     /// Numbers of coupled features of one edge and path: `[m_out, c_in]`.
@@ -205,6 +219,10 @@ impl<'a, T: Real> Convolution<'a, T> {
         }
         let mut groups = groups(self.plan);
         match forced {
+            Some(Order::SparseEdgeWeights) => groups
+                .iter_mut()
+                .filter(|group| group.fits_strips(pass))
+                .for_each(|group| group.order = Order::SparseEdgeWeights),
             Some(order) => groups.iter_mut().for_each(|group| group.order = order),
             None => choose_without_frames(&mut groups, self.size(pass)),
         }

@@ -1,6 +1,7 @@
 //! Both orders of contraction are the same function, and tiles cover the edges.
 
 mod frames;
+mod sparse;
 
 use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
 

@@ -9,6 +9,8 @@ use super::lanes::Packed;
 use super::last_layer::{Layer, PackedWeight, WeightGradient};
 use super::program::{Group, Order, Program};
 use super::row_sums::{Job, RowSums};
+use super::sparse_edges::{self, SparseEdges};
+use super::strips;
 use super::tiles::{Segment, Tile};
 use super::{Convolution, EdgeRows, TileGradients, Wanted, row};
 use crate::host::real::Real;
@@ -16,6 +18,8 @@ use crate::host::real::Real;
 /// What is read of a tile: its segments, the features of the sources and the harmonics.
 struct Loaded<T> {
     segments: Vec<Segment>,
+    /// The row of each edge.
+    rows: Vec<usize>,
     x: Packed<T>,
     y: Packed<T>,
 }
@@ -24,6 +28,10 @@ impl<T: Real> Loaded<T> {
     fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile) {
         self.segments.clear();
         self.segments.extend(tile.segments(convolution.row_offsets));
+        self.rows.clear();
+        for segment in &self.segments {
+            self.rows.extend(segment.edges.clone().map(|_| segment.row));
+        }
         let edges = || tile.edges.clone();
         self.x
             .load(edges().map(|edge| convolution.features_of(edge)));
@@ -48,6 +56,21 @@ impl<T: Real> Loaded<T> {
             y: &self.y,
         }
     }
+
+    fn sparse_job<'a>(
+        &'a self,
+        convolution: &'a Convolution<'a, T>,
+        packed: &'a PackedWeight<T>,
+        tile: &'a Tile,
+    ) -> sparse_edges::Job<'a, T> {
+        sparse_edges::Job {
+            convolution,
+            strips: &packed.strips,
+            tile,
+            rows: &self.rows,
+            y: &self.y,
+        }
+    }
 }
 
 /// One thread's buffers.
@@ -59,6 +82,7 @@ pub(super) struct Worker<T> {
     to_y: Packed<T>,
     edge_weights: EdgeWeights<T>,
     row_sums: RowSums<T>,
+    sparse_edges: SparseEdges<T>,
     edge_frames: Option<EdgeFrames<T>>,
     channel_wise: Option<ChannelWise<T>>,
     /// This thread's part of the gradient to the last radial layer.
@@ -88,6 +112,8 @@ impl<T: Real> Worker<T> {
             _ => WeightGradient::default(),
         };
         let framing = program.framing.as_ref();
+        let mut groups = program.groups.iter();
+        let all_by_strips = is_full && groups.all(|group| group.order == Order::SparseEdgeWeights);
         let rows = match program.has(Order::RowSums) {
             true => segments.max().unwrap_or(0),
             false => 0,
@@ -95,6 +121,7 @@ impl<T: Real> Worker<T> {
         Self {
             tile: Loaded {
                 segments: Vec::new(),
+                rows: Vec::new(),
                 x: packed(is_full, dim_in),
                 y: packed(is_full, convolution.harmonics_width),
             },
@@ -116,10 +143,17 @@ impl<T: Real> Worker<T> {
                 (runs, rows),
                 wanted.is_some(),
             ),
+            sparse_edges: SparseEdges::new(convolution, program, wanted.is_some()),
             channel_wise: (!is_full).then(|| ChannelWise::new(convolution, wanted)),
             edge_frames: framing
                 .map(|framing| EdgeFrames::new(convolution, program, framing, wanted.is_some())),
-            to_weight: gradient(Some(convolution.layer())),
+            to_weight: WeightGradient {
+                strips: match wants(|w| w.weight) {
+                    true => strips::gradient(convolution, program),
+                    false => Vec::new(),
+                },
+                ..gradient((!all_by_strips).then(|| convolution.layer()))
+            },
             to_folded: gradient(framing.map(|framing| framing.layer.layer())),
         }
     }
@@ -142,6 +176,10 @@ impl<T: Real> Worker<T> {
         for group in program.groups_in(Order::RowSums) {
             let job = self.tile.job(convolution, group, packed, tile);
             self.row_sums.forward(job, out, first_row);
+        }
+        for group in program.groups_in(Order::SparseEdgeWeights) {
+            let job = self.tile.sparse_job(convolution, packed, tile);
+            self.sparse_edges.forward(job, group, out, first_row);
         }
         if !program.has(Order::EdgeWeights) && program.framing.is_none() {
             return;
@@ -182,7 +220,7 @@ impl<T: Real> Worker<T> {
         packed: &PackedWeight<T>,
         tile: &Tile,
         (grad, wanted): (&[T], Wanted),
-        rows: EdgeRows<'_, T>,
+        mut rows: EdgeRows<'_, T>,
     ) {
         if let Some(channel_wise) = &mut self.channel_wise {
             let to_weight = &mut self.to_weight;
@@ -201,7 +239,7 @@ impl<T: Real> Worker<T> {
         let mut gradients = TileGradients {
             x: &mut self.to_x,
             y: &mut self.to_y,
-            hidden: rows.hidden,
+            hidden: &mut *rows.hidden,
             weight: &mut self.to_weight,
         };
         for group in program.groups_in(Order::RowSums) {
@@ -209,12 +247,8 @@ impl<T: Real> Worker<T> {
             self.row_sums.backward(job, grad, wanted, &mut gradients);
         }
         if program.has(Order::EdgeWeights) || program.framing.is_some() {
-            let mut row_of_edge = Vec::with_capacity(tile.edges.len());
-            for segment in &self.tile.segments {
-                row_of_edge.extend(segment.edges.clone().map(|_| segment.row));
-            }
             self.messages
-                .load(row_of_edge.iter().map(|&at| row(grad, at, dim_out)));
+                .load(self.tile.rows.iter().map(|&at| row(grad, at, dim_out)));
             let read = (&self.tile.x, &self.tile.y, &self.messages);
             for group in program.groups_in(Order::EdgeWeights) {
                 let weights = (convolution, packed.layer(convolution));
@@ -245,6 +279,12 @@ impl<T: Real> Worker<T> {
             for (edge, to) in rows.enumerate() {
                 self.to_y.copy_to(edge, to);
             }
+        }
+        for group in program.groups_in(Order::SparseEdgeWeights) {
+            let job = self.tile.sparse_job(convolution, packed, tile);
+            let to_strips = &mut self.to_weight.strips;
+            self.sparse_edges
+                .backward(job, group, (grad, wanted), &mut rows, to_strips);
         }
     }
 }

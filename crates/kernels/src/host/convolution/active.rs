@@ -1,0 +1,108 @@
+//! Which hidden features of some edges are not zero: behind a ReLU about half of them.
+
+use std::ops::Range;
+
+use super::Convolution;
+use super::radial_weights::Span;
+use crate::host::real::Real;
+
+/// One of the numbers that are not zero.
+#[derive(Clone, Copy)]
+pub(super) struct Active<T> {
+    /// Its hidden feature, or its edge in the span.
+    pub(super) index: u32,
+    pub(super) value: T,
+}
+
+/// The hidden features of a span's edges, by edge and by feature. A bias is one more feature, always 1.
+pub(super) struct ActiveHidden<T> {
+    by_edge: Lists<T>,
+    by_feature: Lists<T>,
+    /// The radial network and the edges that are held.
+    held: Option<(usize, Range<usize>)>,
+}
+
+/// Lists with room for `most` numbers each.
+struct Lists<T> {
+    all: Vec<Active<T>>,
+    most: usize,
+    counts: Vec<usize>,
+}
+
+impl<T: Real> Lists<T> {
+    fn new() -> Self {
+        Self {
+            all: Vec::new(),
+            most: 0,
+            counts: Vec::new(),
+        }
+    }
+
+    fn clear(&mut self, lists: usize, most: usize) {
+        let none = Active {
+            index: 0,
+            value: T::ZERO,
+        };
+        self.all.resize(lists * most, none);
+        self.most = most;
+        self.counts.clear();
+        self.counts.resize(lists, 0);
+    }
+
+    /// Without a branch: what is zero is written too, and overwritten by what follows.
+    #[inline(always)]
+    fn push_if_active(&mut self, list: usize, index: usize, value: T) {
+        let count = &mut self.counts[list];
+        self.all[list * self.most + *count] = Active {
+            index: index as u32,
+            value,
+        };
+        *count += usize::from(value != T::ZERO);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[Active<T>]> {
+        let lists = self.all.chunks_exact(self.most.max(1));
+        lists.zip(&self.counts).map(|(list, &count)| &list[..count])
+    }
+}
+
+impl<T: Real> ActiveHidden<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            by_edge: Lists::new(),
+            by_feature: Lists::new(),
+            held: None,
+        }
+    }
+
+    /// Reads the hidden features of a span.
+    pub(super) fn hold(&mut self, convolution: &Convolution<'_, T>, radial: usize, span: &Span) {
+        let wanted = Some((radial, span.edges.clone()));
+        if self.held == wanted {
+            return;
+        }
+        self.held = wanted;
+        let rows = convolution.hidden_of(radial, &span.edges);
+        let bias = convolution.bias().map(|_| T::ONE);
+        let features = rows.cols + usize::from(bias.is_some());
+        self.by_edge.clear(rows.rows, features);
+        self.by_feature.clear(features, rows.rows);
+        for edge in 0..rows.rows {
+            let row = &rows.data[edge * rows.row_stride..][..rows.cols];
+            for (feature, value) in row.iter().copied().chain(bias).enumerate() {
+                self.by_edge.push_if_active(edge, feature, value);
+                self.by_feature.push_if_active(feature, edge, value);
+            }
+        }
+    }
+
+    /// For each edge its hidden features.
+    pub(super) fn of_edges(&self) -> impl Iterator<Item = &[Active<T>]> {
+        self.by_edge.iter()
+    }
+
+    /// For each hidden feature its edges.
+    pub(super) fn of_features(&self) -> impl Iterator<Item = &[Active<T>]> {
+        self.by_feature.iter()
+    }
+}

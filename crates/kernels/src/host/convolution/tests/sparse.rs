@@ -1,0 +1,250 @@
+//! The order that leaves hidden features out that are zero is the same function as the others.
+
+use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
+
+use super::super::cost::Pass;
+use super::super::program::Order;
+use super::super::{Convolution, ConvolutionGradients, Wanted};
+use super::{ALL, largest_difference, numbers, offsets};
+use crate::host::real::Real;
+
+const GRADIENTS: Pass = Pass::Backward { to_harmonics: true };
+
+/// A convolution on forty rows; about half of the hidden features are zero, all of them on every ninth
+/// edge.
+struct Case<T> {
+    plan: ConvolutionPlan,
+    features: Vec<T>,
+    harmonics: Vec<T>,
+    hidden: Vec<T>,
+    hidden_width: usize,
+    weight: Vec<T>,
+    src: Vec<i32>,
+    row_offsets: Vec<i32>,
+    grad: Vec<T>,
+}
+
+impl<T: Real> Case<T> {
+    fn new(
+        (irreps_in, irreps_out): (&str, &str),
+        sharing: RadialSharing,
+        hidden_width: usize,
+        bias: usize,
+    ) -> Self {
+        let parse = |text: &str| text.parse().expect("irreps");
+        let options = PlanOptions {
+            l_filter_max: None,
+            normalization: PathNormalization::FanIn,
+            sharing,
+        };
+        let plan = ConvolutionPlan::full(&parse(irreps_in), &parse(irreps_out), options);
+        let row_offsets = offsets(40);
+        let edges = row_offsets[40] as usize;
+        let stride = plan.num_radials() * hidden_width;
+        let hidden = numbers(edges * stride, 3).into_iter().enumerate();
+        let hidden = hidden.map(|(at, h)| match at / stride % 9 {
+            0 => 0.0,
+            _ => h.max(0.0),
+        });
+        let of = |values: Vec<f64>| values.into_iter().map(T::of).collect();
+        Self {
+            features: of(numbers(20 * plan.irreps_in().dim(), 1)),
+            harmonics: of(numbers(edges * (plan.l_filter_max() + 1).pow(2), 2)),
+            hidden: of(hidden.collect()),
+            hidden_width,
+            weight: of(numbers((hidden_width + bias) * plan.num_weights(), 4)),
+            src: (0..edges).map(|e| (e * 7 % 20) as i32).collect(),
+            grad: of(numbers(40 * plan.irreps_out().dim(), 5)),
+            row_offsets,
+            plan,
+        }
+    }
+
+    fn convolution(&self) -> Convolution<'_, T> {
+        Convolution {
+            plan: &self.plan,
+            features: &self.features,
+            harmonics: &self.harmonics,
+            harmonics_width: (self.plan.l_filter_max() + 1).pow(2),
+            hidden: &self.hidden,
+            hidden_width: self.hidden_width,
+            weight: &self.weight,
+            src: &self.src,
+            row_offsets: &self.row_offsets,
+        }
+    }
+
+    fn gradients(&self, wanted: Wanted, order: Order) -> ConvolutionGradients<T> {
+        self.convolution()
+            .backward_in(&self.grad, wanted, Some(order))
+    }
+
+    /// Output and gradients to features, harmonics, hidden and weight.
+    fn results(&self, order: Order) -> [Vec<T>; 5] {
+        let gradients = self.gradients(ALL, order);
+        [
+            self.convolution().forward_in(Some(order)),
+            gradients.features,
+            gradients.harmonics,
+            gradients.hidden,
+            gradients.weight,
+        ]
+    }
+
+    /// Groups that go by strips, and all of them.
+    fn by_strips(&self, pass: Pass) -> (usize, usize) {
+        let convolution = self.convolution();
+        let program = convolution.program(Some(Order::SparseEdgeWeights), pass);
+        let by_strips = program.groups_in(Order::SparseEdgeWeights).count();
+        (by_strips, program.groups.len())
+    }
+}
+
+fn in_double<T: Real>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|value| value.to_f64()).collect()
+}
+
+/// Irreps in and out, and how many groups go by strips forward and backward, of how many.
+type Shape = ((&'static str, &'static str), (usize, usize), usize);
+
+const SHAPES: [Shape; 5] = [
+    (
+        ("16x0 + 32x1 + 16x2", "32x0 + 16x1 + 48x2 + 16x3"),
+        (12, 12),
+        12,
+    ),
+    // Strips of every shape: 1 to 8 units, and rows that no height divides.
+    (("80x0 + 128x1", "112x0 + 64x1"), (4, 4), 4),
+    // Channels that are no whole units, on one side or on both.
+    (("6x0 + 16x1", "32x0 + 5x1"), (2, 2), 4),
+    (("17x0 + 1x2", "16x1 + 16x1 + 16x0"), (4, 0), 4),
+    (
+        ("16x0e + 16x1o + 16x1e", "16x0e + 16x1o + 16x2e"),
+        (8, 8),
+        8,
+    ),
+];
+
+fn all_orders_agree<T: Real>(tolerance: f64) {
+    let sharings = [
+        RadialSharing::PerPair,
+        RadialSharing::Shared,
+        RadialSharing::PerInputIrrep,
+        RadialSharing::PerOutputIrrep,
+        RadialSharing::PerPair,
+    ];
+    for ((irreps, counts, groups), sharing) in SHAPES.into_iter().zip(sharings) {
+        for (hidden_width, bias) in [(6, 0), (32, 1), (70, 0)] {
+            let case = Case::<T>::new(irreps, sharing, hidden_width, bias);
+            if sharing == RadialSharing::PerPair {
+                let of = |pass| case.by_strips(pass);
+                assert_eq!(of(Pass::Forward), (counts.0, groups), "{irreps:?}");
+                assert_eq!(of(GRADIENTS), (counts.1, groups), "{irreps:?}");
+            }
+            let [sparse, others] =
+                [Order::SparseEdgeWeights, Order::RowSums].map(|order| case.results(order));
+            for (what, (a, b)) in sparse.iter().zip(&others).enumerate() {
+                let apart = largest_difference(&in_double(a), &in_double(b));
+                assert!(
+                    apart < tolerance,
+                    "{irreps:?}, {hidden_width} hidden, bias {bias}, result {what}: {apart:e} apart"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn sparse_and_dense_weights_give_the_same_values_and_gradients() {
+    all_orders_agree::<f64>(1e-13);
+}
+
+#[test]
+fn sparse_and_dense_weights_agree_in_single_precision() {
+    all_orders_agree::<f32>(1e-5);
+}
+
+#[test]
+fn each_gradient_is_formed_without_the_others() {
+    let case = Case::<f64>::new(("16x0 + 16x1", "32x1"), RadialSharing::Shared, 20, 1);
+    let of = |gradients: ConvolutionGradients<f64>| {
+        [
+            gradients.features,
+            gradients.harmonics,
+            gradients.hidden,
+            gradients.weight,
+        ]
+    };
+    let all = of(case.gradients(ALL, Order::SparseEdgeWeights));
+    for (only, all) in all.iter().enumerate() {
+        let wanted = Wanted {
+            features: only == 0,
+            harmonics: only == 1,
+            hidden: only == 2,
+            weight: only == 3,
+        };
+        let found = of(case.gradients(wanted, Order::SparseEdgeWeights));
+        for (which, found) in found.iter().enumerate() {
+            let expected: &[f64] = if which == only { all } else { &[] };
+            assert_eq!(found, expected, "gradient {which} of {wanted:?}");
+        }
+    }
+}
+
+#[test]
+fn zeros_send_a_convolution_to_the_sparse_order() {
+    let irreps = ("32x0 + 32x1 + 32x2", "32x0 + 32x1 + 32x2");
+    let case = Case::<f32>::new(irreps, RadialSharing::PerPair, 32, 0);
+    for pass in [Pass::Forward, Pass::Backward { to_harmonics: true }] {
+        let mut convolution = case.convolution();
+        let row_offsets: Vec<i32> = (0..=convolution.num_edges() as i32).collect();
+        convolution.row_offsets = &row_offsets;
+        let program = convolution.program(None, pass);
+        assert!(program.has(Order::SparseEdgeWeights), "{pass:?}");
+    }
+}
+
+#[test]
+#[ignore = "temporary"]
+fn time_w4() {
+    use std::time::Instant;
+    let irreps = (
+        "32x0 + 32x1 + 32x2 + 32x3",
+        "16x0 + 16x1 + 16x2 + 16x3 + 16x0 + 16x1 + 16x2 + 16x3",
+    );
+    let mut case = Case::<f32>::new(irreps, RadialSharing::PerPair, 32, 0);
+    let e = case.src.len();
+    println!("edges {e}");
+    case.row_offsets = (0..=e as i32 / 2).map(|x| x * 2).collect();
+    case.grad = (0..e / 2 * case.plan.irreps_out().dim())
+        .map(|x| (x % 7) as f32 - 3.0)
+        .collect();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    pool.install(|| {
+        for round in 0..3 {
+            for order in [Order::EdgeWeights, Order::SparseEdgeWeights] {
+                let mut best = [f64::MAX; 2];
+                for _ in 0..8 {
+                    let t = Instant::now();
+                    std::hint::black_box(case.convolution().forward_in(Some(order)));
+                    best[0] = best[0].min(t.elapsed().as_secs_f64());
+                    let wanted = Wanted {
+                        harmonics: false,
+                        ..ALL
+                    };
+                    let t = Instant::now();
+                    std::hint::black_box(case.gradients(wanted, order));
+                    best[1] = best[1].min(t.elapsed().as_secs_f64());
+                }
+                println!(
+                    "{round} {order:?}: fwd {:.2} ms bwd {:.2} ms per 64 edges",
+                    best[0] * 64e3 / e as f64,
+                    best[1] * 64e3 / e as f64
+                );
+            }
+        }
+    });
+}
