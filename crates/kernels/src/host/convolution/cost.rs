@@ -7,10 +7,6 @@ use super::program::{Group, Order};
 
 /// A multiply-add of radial weights that several components share.
 const APPLY: f64 = 1.6;
-/// A multiply-add with one hidden feature that is not zero.
-const SPARSE: f64 = 1.3;
-/// A multiply-add of radial weights whose channels lie side by side.
-const APPLY_BY_CHANNELS: f64 = 1.2;
 /// Both multiply-adds of a radial weight in the frame: they wait for the weight.
 const APPLY_IN_FRAME: f64 = 10.0;
 /// A multiply-add with a kernel entry.
@@ -26,10 +22,28 @@ const FRAME: f64 = 5000.0;
 
 /// How much more than forward the gradients take where radial weights are formed, as against sums over rows.
 const GRADIENTS_BY_EDGES: f64 = 1.3;
-/// The same where those of active hidden features are formed.
-const GRADIENTS_BY_ACTIVE: f64 = 1.5;
 /// The same in the frames.
 const GRADIENTS_IN_FRAMES: f64 = 1.45;
+
+/// What a radial weight of one edge costs where hidden features that are zero are left out: itself, for each
+/// that is not zero and for each component.
+struct Sparse {
+    weight: f64,
+    feature: f64,
+    component: f64,
+}
+
+const SPARSE: Sparse = Sparse {
+    weight: 8.0,
+    feature: 0.75,
+    component: 2.2,
+};
+
+const SPARSE_GRADIENTS: Sparse = Sparse {
+    weight: 15.0,
+    feature: 0.5,
+    component: 2.9,
+};
 
 /// What is to be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,9 +137,13 @@ fn by_edges<T>(group: &Group<'_, T>, size: Size) -> f64 {
 
 fn by_active_hidden<T>(group: &Group<'_, T>, size: Size) -> f64 {
     let components = group.components as f64;
-    let applied = SPARSE * size.active + APPLY_BY_CHANNELS * components;
-    let each = weights(group, group.paths.len()) * applied + coupling(group);
-    size.backward(GRADIENTS_BY_ACTIVE) * size.edges as f64 * each
+    let sparse = match size.pass {
+        Pass::Forward => SPARSE,
+        Pass::Backward { .. } => SPARSE_GRADIENTS,
+    };
+    let each = sparse.weight + sparse.feature * size.active + sparse.component * components;
+    let each = weights(group, group.paths.len()) * each + coupling(group);
+    size.backward(GRADIENTS_BY_EDGES) * size.edges as f64 * each
 }
 
 fn by_rows<T>(group: &Group<'_, T>, size: Size) -> f64 {

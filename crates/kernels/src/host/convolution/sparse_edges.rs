@@ -515,7 +515,7 @@ impl<T: Real> Loop for ToHidden<'_, T> {
     }
 }
 
-/// `z[m_out, c] = sum over m_in of K[m_out, m_in] x[m_in, c]`, edge by edge.
+/// `z[m_out, c] = sum over m_in of K[m_out, m_in] x[m_in, c]` of all edges, one m_out after the other.
 struct Couple<'a, T> {
     job: Job<'a, T>,
     group: &'a Group<'a, T>,
@@ -530,41 +530,28 @@ impl<T: Real> Loop for Couple<'_, T> {
 
     #[inline(always)]
     fn run<I: Instructions>(self) {
-        let (path, mul, columns) = (self.path, self.group.input.mul, self.group.input.columns());
-        let slots = path.slots.len();
-        for (run, entries) in self
-            .span
-            .runs
-            .clone()
-            .zip(self.entries.chunks_exact_mut(slots.max(1)))
-        {
+        let (path, slots) = (self.path, self.path.slots.len());
+        let (mul, columns) = (self.group.input.mul, self.group.input.columns());
+        let runs = self.span.runs.clone();
+        for (run, entries) in runs.zip(self.entries.chunks_exact_mut(slots.max(1))) {
             kernel_entries::<I, T>(path, self.job.y.run(run), entries);
         }
-        let edges = self.span.edges.clone().enumerate();
-        let all_z = self.z.chunks_exact_mut(self.group.coupled_len());
-        for ((at, edge), z) in edges.zip(all_z) {
-            let x = &self.job.convolution.features_of(edge)[columns.clone()];
-            let entries = &self.entries[at / LANES * slots..][..slots];
-            let lane = at % LANES;
-            for (z, of_m) in z.chunks_exact_mut(mul).zip(&path.by_m_out) {
-                let terms = Terms {
-                    slots: &path.slots[of_m.clone()],
-                    entries: &entries[of_m.clone()],
-                    lane,
-                    x,
-                    mul,
-                };
-                let mut c = 0;
-                while c + 2 * LANES <= mul {
-                    terms.sum::<I, 2>(c, z);
-                    c += 2 * LANES;
-                }
-                if c + LANES <= mul {
-                    terms.sum::<I, 1>(c, z);
-                    c += LANES;
-                }
-                for c in c..mul {
-                    z[c] = terms.sum_one::<I>(c);
+        let all = self.entries.chunks_exact(slots.max(1));
+        for (m, of_m) in path.by_m_out.iter().enumerate() {
+            let edges = self.span.edges.clone();
+            let runs = self.z.chunks_mut(LANES * self.group.coupled_len());
+            for ((z, entries), first) in runs.zip(all.clone()).zip(edges.clone().step_by(LANES)) {
+                let run = first..(first + LANES).min(edges.end);
+                let all_z = z.chunks_exact_mut(self.group.coupled_len());
+                for ((lane, edge), z) in run.enumerate().zip(all_z) {
+                    let terms = Terms {
+                        slots: &path.slots[of_m.clone()],
+                        entries: &entries[of_m.clone()],
+                        lane,
+                        x: &self.job.convolution.features_of(edge)[columns.clone()],
+                        mul,
+                    };
+                    terms.sum_all::<I>(&mut z[m * mul..(m + 1) * mul]);
                 }
             }
         }
@@ -582,6 +569,25 @@ struct Terms<'a, T> {
 }
 
 impl<T: Real> Terms<'_, T> {
+    #[inline(always)]
+    fn sum_all<I: Instructions>(&self, z: &mut [T]) {
+        let mut c = 0;
+        while c + 2 * LANES <= self.mul {
+            self.sum::<I, 2>(c, z);
+            c += 2 * LANES;
+        }
+        if c + LANES <= self.mul {
+            self.sum::<I, 1>(c, z);
+            c += LANES;
+        }
+        for c in c..self.mul {
+            let terms = self.slots.iter().zip(self.entries);
+            z[c] = terms.fold(T::ZERO, |sum, (slot, entry)| {
+                I::multiply_add(self.x[slot.m_in * self.mul + c], entry[self.lane], sum)
+            });
+        }
+    }
+
     /// Channels from `c` on, in U units.
     #[inline(always)]
     fn sum<I: Instructions, const U: usize>(&self, c: usize, z: &mut [T]) {
@@ -597,17 +603,9 @@ impl<T: Real> Terms<'_, T> {
             z[u] = sums[u];
         }
     }
-
-    #[inline(always)]
-    fn sum_one<I: Instructions>(&self, c: usize) -> T {
-        let terms = self.slots.iter().zip(self.entries);
-        terms.fold(T::ZERO, |sum, (slot, entry)| {
-            I::multiply_add(self.x[slot.m_in * self.mul + c], entry[self.lane], sum)
-        })
-    }
 }
 
-/// The transposes of [`Couple`].
+/// The transposes of [`Couple`], one kernel entry of all edges after the other.
 struct CoupleBackward<'a, T> {
     job: Job<'a, T>,
     group: &'a Group<'a, T>,
@@ -625,39 +623,39 @@ impl<T: Real> Loop for CoupleBackward<'_, T> {
     #[inline(always)]
     fn run<I: Instructions>(mut self) {
         let (path, mul, columns) = (self.path, self.group.input.mul, self.group.input.columns());
+        let (slots, coupled) = (path.slots.len(), self.group.coupled_len());
         let convolution = self.job.convolution;
-        let slots = path.slots.len();
-        let all_z = self.to_z.chunks_exact(self.group.coupled_len());
-        for ((at, edge), to_z) in self.span.edges.clone().enumerate().zip(all_z) {
-            let entries = &self.entries[at / LANES * slots..][..slots];
-            let lane = at % LANES;
-            if let Some(to_x) = self.to_x.as_deref_mut() {
-                let to_x = &mut to_x[at * convolution.dim_in()..][columns.clone()];
-                for (slot, entry) in path.slots.iter().zip(entries) {
-                    let to_x = &mut to_x[slot.m_in * mul..][..mul];
-                    let to_z = &to_z[slot.m_out * mul..][..mul];
-                    let (to_x, more_x) = to_x.as_chunks_mut::<LANES>();
-                    let (to_z, more_z) = to_z.as_chunks::<LANES>();
-                    for (to, z) in to_x.iter_mut().zip(to_z) {
-                        *to = scaled_add::<I, T>(z, entry[lane], to);
-                    }
-                    for (to, &z) in more_x.iter_mut().zip(more_z) {
-                        *to = I::multiply_add(z, entry[lane], *to);
-                    }
+        for (index, slot) in path.slots.iter().enumerate() {
+            let all_z = self.to_z.chunks_exact(coupled);
+            for ((at, edge), to_z) in self.span.edges.clone().enumerate().zip(all_z) {
+                let entry = self.entries[at / LANES * slots + index][at % LANES];
+                let to_z = &to_z[slot.m_out * mul..][..mul];
+                if let Some(to_x) = self.to_x.as_deref_mut() {
+                    let to_x = &mut to_x[at * convolution.dim_in()..][columns.clone()];
+                    add_scaled::<I, T>(&mut to_x[slot.m_in * mul..][..mul], entry, to_z);
                 }
-            }
-            if let Some(to_y) = self.to_y.as_deref_mut() {
-                let to_y = &mut to_y[at * convolution.harmonics_width..];
-                let x = &convolution.features_of(edge)[columns.clone()];
-                for slot in &path.slots {
-                    let x = &x[slot.m_in * mul..][..mul];
-                    let sum = dot::<I, T>(x, &to_z[slot.m_out * mul..][..mul]);
+                if let Some(to_y) = self.to_y.as_deref_mut() {
+                    let to_y = &mut to_y[at * convolution.harmonics_width..];
+                    let x = &convolution.features_of(edge)[columns.clone()];
+                    let sum = dot::<I, T>(&x[slot.m_in * mul..][..mul], to_z);
                     for &(harmonic, value) in &path.terms[slot.terms.clone()] {
                         to_y[harmonic] = I::multiply_add(sum, value, to_y[harmonic]);
                     }
                 }
             }
         }
+    }
+}
+
+/// `y += a x`
+#[inline(always)]
+fn add_scaled<I: Instructions, T: Real>(y: &mut [T], a: T, x: &[T]) {
+    let ((y, more_y), (x, more_x)) = (y.as_chunks_mut::<LANES>(), x.as_chunks::<LANES>());
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = scaled_add::<I, T>(x, a, y);
+    }
+    for (y, &x) in more_y.iter_mut().zip(more_x) {
+        *y = I::multiply_add(x, a, *y);
     }
 }
 

@@ -8,6 +8,7 @@ use steerable_harmonics::{Normalization, SphericalHarmonics};
 use steerable_irreps::Irreps;
 
 use super::super::cost::Pass;
+use super::super::lanes::LANES;
 use super::super::program::Order;
 use super::super::{Convolution, Wanted};
 use super::{largest_difference, numbers, offsets};
@@ -106,8 +107,9 @@ impl<T: Real> Case<T> {
         }
     }
 
-    /// 512 edges, as many into each row, from degrees 0 to `l` into the same, 32 hidden features.
-    fn regular(l: usize, channels: usize, edges_in_a_row: usize) -> Self {
+    /// 512 edges, as many into each row, from degrees 0 to `l` into the same, 32 hidden features, about half
+    /// of them zero where they are rectified.
+    fn regular(l: usize, channels: usize, edges_in_a_row: usize, is_rectified: bool) -> Self {
         let irreps = Irreps::uniform_so3(channels, l);
         let options = PlanOptions {
             l_filter_max: None,
@@ -117,13 +119,18 @@ impl<T: Real> Case<T> {
         let row_offsets = (0..=512).step_by(edges_in_a_row).collect();
         let plan = ConvolutionPlan::full(&irreps, &irreps, options);
         let vectors = numbers(3 * 512, 1);
-        Self::of(
+        let mut case = Self::of(
             plan,
             row_offsets,
             &vectors,
             (32, 0),
             Normalization::Component,
-        )
+        );
+        if is_rectified {
+            let negative = case.hidden.iter_mut().filter(|value| **value < T::ZERO);
+            negative.for_each(|value| *value = T::ZERO);
+        }
+        case
     }
 
     fn harmonics_width(&self) -> usize {
@@ -370,7 +377,7 @@ fn frames_are_chosen_for_high_degrees_and_few_edges_in_a_row() {
         (1, 16, 1, false),
         (2, 16, 16, false),
     ] {
-        let case = Case::<f64>::regular(l, channels, edges_in_a_row);
+        let case = Case::<f64>::regular(l, channels, edges_in_a_row, false);
         for pass in [Pass::Forward, GRADIENTS] {
             let chooses = case.chooses_frames(pass);
             assert_eq!(
@@ -385,7 +392,7 @@ fn frames_are_chosen_for_high_degrees_and_few_edges_in_a_row() {
 
 #[test]
 fn chosen_frames_give_what_the_paths_give_and_the_same_bits_each_time() {
-    let case = Case::<f64>::regular(5, 8, 2);
+    let case = Case::<f64>::regular(5, 8, 2, false);
     assert!([Pass::Forward, GRADIENTS].map(|pass| case.chooses_frames(pass)) == [true; 2]);
     let by_paths = case.results(Order::EdgeWeights);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
@@ -418,39 +425,50 @@ fn times<const N: usize>(
     least
 }
 
-/// The table "The frame of the edge" of docs/PERFORMANCE.md: `cargo test --release -p steerable-kernels --lib --
+/// The table "Orders of contraction" of docs/PERFORMANCE.md: `cargo test --release -p steerable-kernels --lib --
 /// --ignored --nocapture near_the_fastest`.
 #[test]
-#[ignore = "measures times: three minutes of a quiet machine"]
+#[ignore = "measures times: five minutes of a quiet machine"]
 fn the_chosen_order_is_near_the_fastest() {
-    const ORDERS: [Option<Order>; 4] = [
+    const ORDERS: [Option<Order>; 5] = [
         Some(Order::EdgeWeights),
+        Some(Order::SparseEdgeWeights),
         Some(Order::RowSums),
         Some(Order::EdgeFrames),
         None,
     ];
+    const SHAPES: [(usize, usize); 9] = [
+        (2, 16),
+        (3, 8),
+        (3, 16),
+        (3, 32),
+        (4, 16),
+        (6, 8),
+        (6, 16),
+        (6, 32),
+        (8, 16),
+    ];
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     pool.expect("a thread").install(|| {
-        for (l, channels) in [
-            (2, 16),
-            (3, 8),
-            (3, 16),
-            (4, 16),
-            (6, 8),
-            (6, 16),
-            (6, 32),
-            (8, 16),
-        ] {
+        for ((l, channels), is_rectified) in SHAPES
+            .into_iter()
+            .flat_map(|shape| [(shape, false), (shape, true)])
+            .filter(|&((_, channels), is_rectified)| channels % LANES == 0 || !is_rectified)
+        {
             for edges_in_a_row in [1, 16, 64] {
-                let case = Case::<f32>::regular(l, channels, edges_in_a_row);
+                let case = Case::<f32>::regular(l, channels, edges_in_a_row, is_rectified);
                 let convolution = case.convolution();
-                // Sums over the one edge of a row save nothing and take long.
-                let is_timed =
-                    |which: usize| edges_in_a_row > 1 || ORDERS[which] != Some(Order::RowSums);
-                let forward: [f64; 4] = times(is_timed, |which| {
+                // Sums over the one edge of a row save nothing and take long; other channels than
+                // whole units do not fit the strips.
+                let is_timed = |which: usize| match ORDERS[which] {
+                    Some(Order::RowSums) => edges_in_a_row > 1,
+                    Some(Order::SparseEdgeWeights) => channels % LANES == 0,
+                    _ => true,
+                };
+                let forward: [f64; 5] = times(is_timed, |which| {
                     black_box(convolution.forward_in(ORDERS[which]));
                 });
-                let gradients: [f64; 4] = times(is_timed, |which| {
+                let gradients: [f64; 5] = times(is_timed, |which| {
                     black_box(convolution.backward_in(&case.grad, INSIDE, ORDERS[which]));
                 });
                 let cells = forward.iter().chain(&gradients);
@@ -463,8 +481,9 @@ fn the_chosen_order_is_near_the_fastest() {
                         ),
                     })
                     .collect();
+                let zeros = if is_rectified { "half" } else { "none" };
                 println!(
-                    "| {l} | {channels} | {edges_in_a_row} | {} |",
+                    "| {l} | {channels} | {edges_in_a_row} | {zeros} | {} |",
                     cells.join(" | ")
                 );
                 for times in [forward, gradients] {
