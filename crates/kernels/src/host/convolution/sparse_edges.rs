@@ -580,9 +580,9 @@ impl<T: Real> Terms<'_, T> {
             self.sum::<I, 1>(c, z);
             c += LANES;
         }
-        for c in c..self.mul {
+        for (c, z) in z.iter_mut().enumerate().skip(c) {
             let terms = self.slots.iter().zip(self.entries);
-            z[c] = terms.fold(T::ZERO, |sum, (slot, entry)| {
+            *z = terms.fold(T::ZERO, |sum, (slot, entry)| {
                 I::multiply_add(self.x[slot.m_in * self.mul + c], entry[self.lane], sum)
             });
         }
@@ -599,9 +599,7 @@ impl<T: Real> Terms<'_, T> {
             }
         }
         let (z, _) = z[c..][..U * LANES].as_chunks_mut::<LANES>();
-        for u in 0..U {
-            z[u] = sums[u];
-        }
+        z.copy_from_slice(&sums);
     }
 }
 
