@@ -14,9 +14,7 @@
 //! moved once at the speed of a copy, both measured in this process on the same threads; `fraction` is
 //! `floor_s / min_s`.
 
-use std::env;
-use std::io;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::ExitCode;
 
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
@@ -77,28 +75,29 @@ impl Backend {
     }
 }
 
-/// Runs the program again with an allocator that keeps what is freed, as the others' are told to; mimalloc
-/// reads that from the environment only. `None` where the environment tells it something already.
-fn keeping_freed_memory() -> Option<io::Result<ExitStatus>> {
-    const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
-    if env::var_os(PURGE_DELAY).is_some() {
-        return None;
+/// Becomes the same program with an allocator that keeps what is freed, as the others' are told to: mimalloc
+/// is told by the environment. Returns where that is done, or cannot be.
+fn keep_freed_memory() {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+
+        const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
+        if std::env::var_os(PURGE_DELAY).is_some() {
+            return;
+        }
+        if let Ok(program) = std::env::current_exe() {
+            let mut again = std::process::Command::new(program);
+            again.args(std::env::args_os().skip(1));
+            let error = again.env(PURGE_DELAY, "-1").exec();
+            eprintln!("workloads: freed memory is not kept: {error}");
+        }
     }
-    Some(env::current_exe().and_then(|program| {
-        let arguments = env::args_os().skip(1);
-        let mut again = Command::new(program);
-        again.args(arguments).env(PURGE_DELAY, "-1").status()
-    }))
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match keeping_freed_memory() {
-        None => {}
-        Some(Ok(status)) if status.success() => return ExitCode::SUCCESS,
-        Some(Ok(_)) => return ExitCode::FAILURE,
-        Some(Err(error)) => eprintln!("workloads: freed memory is not kept: {error}"),
-    }
+    keep_freed_memory();
     let result = match arguments.workload {
         Some(name) if !arguments.all => one(name, &arguments).map(|line| println!("{line}")),
         _ => table::run(&arguments.only),

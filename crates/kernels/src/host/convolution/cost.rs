@@ -25,6 +25,9 @@ const GRADIENTS_BY_EDGES: f64 = 1.3;
 /// The same in the frames.
 const GRADIENTS_IN_FRAMES: f64 = 1.45;
 
+/// Hidden features of a strip that the first cache holds beside what is read with it: 18 KiB in f32.
+const MOST_HIDDEN: usize = 48;
+
 /// What a radial weight of one edge costs where hidden features that are zero are left out: itself, for each
 /// that is not zero and for each component.
 struct Sparse {
@@ -83,10 +86,15 @@ pub(crate) fn choose_without_frames<T>(groups: &mut [Group<'_, T>], size: Size) 
         let orders = [Order::EdgeWeights, Order::RowSums, Order::SparseEdgeWeights];
         let cheapest = orders
             .into_iter()
-            .filter(|&order| order != Order::SparseEdgeWeights || group.fits_strips(size.pass))
+            .filter(|&order| order != Order::SparseEdgeWeights || may_be_sparse(group, size))
             .min_by(|&a, &b| cost(group, a, size).total_cmp(&cost(group, b, size)));
-        group.order = cheapest.unwrap_or(Order::EdgeWeights);
+        group.order = cheapest.expect("two orders fit every group");
     }
+}
+
+/// Whether the order fits the group, and a strip the first cache, as where its costs were measured.
+fn may_be_sparse<T>(group: &Group<'_, T>, size: Size) -> bool {
+    size.hidden <= MOST_HIDDEN && group.fits_strips(size.pass)
 }
 
 fn cost<T>(group: &Group<'_, T>, order: Order, size: Size) -> f64 {
@@ -148,7 +156,7 @@ fn by_active_hidden<T>(group: &Group<'_, T>, size: Size) -> f64 {
 
 fn by_rows<T>(group: &Group<'_, T>, size: Size) -> f64 {
     let (edges, rows) = (size.edges as f64, size.rows as f64);
-    let degree = edges / rows.max(1.0);
+    let degree = (edges / rows.max(1.0)).max(1.0);
     let sums = size.hidden as f64 * (group.coupled_len() * group.paths.len()) as f64;
     let channels = group.channels_out() as f64;
     edges * (sums * SHORT * (1.0 + 4.0 / degree) + coupling(group)) + rows * sums * channels

@@ -73,8 +73,8 @@ impl<'a, T: Real> Layer<'a, T> {
     }
 }
 
-/// A copy of the last radial layer without its bias, by the order of each pair. Empty where the layer is
-/// read as it is.
+/// A copy of the last radial layer by the order of each pair, without its bias but in strips. Empty where the
+/// layer is read as it is.
 pub(crate) struct PackedWeight<T> {
     numbers: Vec<T>,
     pub(super) strips: Strips<T>,
@@ -175,7 +175,8 @@ impl<T: Real> PackedWeight<T> {
 /// The gradient to the last radial layer; empty where it is not wanted.
 #[derive(Default)]
 pub(super) struct WeightGradient<T> {
-    /// Of pairs that sum rows first `[path, c_in, hidden, c_out]`, of others `[column, hidden]`.
+    /// Of pairs that sum rows first `[path, c_in, hidden, c_out]`, of others `[column, hidden]`, but for those
+    /// that go by strips.
     pub(super) packed: Vec<T>,
     /// `[num_weights]`, empty if there is none.
     pub(super) bias: Vec<T>,

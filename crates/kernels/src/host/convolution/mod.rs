@@ -36,7 +36,7 @@ use steerable_harmonics::plan::ConvolutionPlan;
 use self::cost::{Pass, Size};
 use self::lanes::{LANES, Packed};
 use self::last_layer::{Layer, PackedWeight, WeightGradient};
-use self::program::{Order, Program};
+use self::program::{Group, Order, Program};
 use self::tiles::{Tile, split_at_rows};
 use self::worker::Worker;
 use super::matmul::Matrix;
@@ -180,22 +180,27 @@ impl<'a, T: Real> Convolution<'a, T> {
         (self.num_edges() / EDGES_PER_THREAD).clamp(1, rayon::current_num_threads())
     }
 
-    fn size(&self, pass: Pass) -> Size {
+    fn size(&self, groups: &[Group<'_, T>], pass: Pass) -> Size {
         let rows = self.row_offsets.windows(2).filter(|pair| pair[0] < pair[1]);
+        let hidden = self.hidden_width + usize::from(self.bias().is_some());
         Size {
             edges: self.num_edges(),
             rows: rows.count(),
-            active: self.active_hidden(),
-            hidden: self.hidden_width + usize::from(self.bias().is_some()),
+            active: match groups.iter().any(|group| group.fits_strips(pass)) {
+                true => self.active_hidden(),
+                false => hidden as f64,
+            },
+            hidden,
             pass,
         }
     }
 
     /// Hidden features of an edge that are not zero, in the mean, counting the bias.
     fn active_hidden(&self) -> f64 {
-        let active = self.hidden.iter().filter(|value| **value != T::ZERO);
+        let active = |part: &[T]| part.iter().filter(|value| **value != T::ZERO).count();
+        let active: usize = self.hidden.par_chunks(1 << 16).map(active).sum();
         let networks = self.num_edges() * self.plan.num_radials().max(1);
-        active.count() as f64 / networks.max(1) as f64 + f64::from(self.bias().is_some())
+        active as f64 / networks.max(1) as f64 + f64::from(self.bias().is_some())
     }
 
     /// `[num_rows, dim_out]`: messages summed over each row's edges.

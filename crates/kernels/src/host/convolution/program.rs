@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use steerable_harmonics::plan::{Block, ConvolutionPlan, Pair, Path, Weighting};
 
-use super::cost::{Pass, choose_frames, choose_without_frames};
+use super::cost::{Pass, Size, choose_frames, choose_without_frames};
 use super::edge_frames::Framing;
 use super::frame_layer::FrameParts;
 use super::lanes::LANES;
 use super::row_sums::most_rows;
+use super::strips;
 use super::tiles::{Tile, tiles};
 use super::unframed::Unframed;
 use super::{Convolution, EDGES, EDGES_WITH_SUMS};
@@ -73,7 +74,8 @@ pub(crate) enum Order {
     /// Per edge: the outer product of hidden and coupled features, summed over the edges of a row;
     /// per row: its contraction with `weight`.
     RowSums,
-    /// Per edge: as edge weights, of the hidden features that are not zero.
+    /// Per edge: as edge weights, of the hidden features that are not zero. What a zero would multiply is
+    /// never read: an infinite weight behind it does not show.
     SparseEdgeWeights,
     /// Per edge, in its own frame: as edge weights, but block-diagonal in m.
     EdgeFrames,
@@ -89,6 +91,8 @@ pub(crate) struct Group<'a, T> {
     pub(crate) frame: FrameParts,
     pub(crate) members: Vec<&'a Pair>,
     pub(crate) order: Order,
+    /// Units of sixteen weights that go by strips before those of the group.
+    pub(crate) first_unit: usize,
 }
 
 impl<T> Group<'_, T> {
@@ -123,6 +127,12 @@ impl<T> Group<'_, T> {
             folded += self.parts() * per_part;
             first + parts.start * per_part..first + parts.end * per_part
         })
+    }
+
+    /// Units of sixteen weights, where they go by strips.
+    pub(crate) fn units(&self) -> usize {
+        let weights = self.members.iter().map(|pair| pair.weights.len());
+        weights.sum::<usize>() / LANES
     }
 
     /// Whether what lies side by side in [`Order::SparseEdgeWeights`] are whole units.
@@ -179,6 +189,7 @@ pub(crate) fn groups<T: Real>(plan: &ConvolutionPlan) -> Vec<Group<'_, T>> {
             frame: FrameParts::new(pair),
             members: vec![pair],
             order: Order::EdgeWeights,
+            first_unit: 0,
         });
     }
     groups
@@ -218,15 +229,17 @@ impl<'a, T: Real> Convolution<'a, T> {
             };
         }
         let mut groups = groups(self.plan);
+        let size = self.size(&groups, pass);
         match forced {
             Some(Order::SparseEdgeWeights) => groups
                 .iter_mut()
                 .filter(|group| group.fits_strips(pass))
                 .for_each(|group| group.order = Order::SparseEdgeWeights),
             Some(order) => groups.iter_mut().for_each(|group| group.order = order),
-            None => choose_without_frames(&mut groups, self.size(pass)),
+            None => choose_without_frames(&mut groups, size),
         }
-        let framing = self.framing(&mut groups, forced, pass);
+        let framing = self.framing(&mut groups, forced, size);
+        strips::place(&mut groups);
         let sums = groups.iter().any(|group| group.order == Order::RowSums);
         let edges = if sums { EDGES_WITH_SUMS } else { EDGES };
         let rows = most_rows(&groups, self.hidden_width);
@@ -246,9 +259,9 @@ impl<'a, T: Real> Convolution<'a, T> {
         &self,
         groups: &mut [Group<'a, T>],
         forced: Option<Order>,
-        pass: Pass,
+        size: Size,
     ) -> Option<Framing<T>> {
-        let to_harmonics = pass == (Pass::Backward { to_harmonics: true });
+        let to_harmonics = size.pass == (Pass::Backward { to_harmonics: true });
         let without: Vec<Order> = groups
             .iter()
             .map(|group| match group.order {
@@ -257,7 +270,7 @@ impl<'a, T: Real> Convolution<'a, T> {
             })
             .collect();
         if forced.is_none() && !to_harmonics {
-            choose_frames(groups, self.size(pass));
+            choose_frames(groups, size);
         }
         let is_wanted = groups.iter().any(|group| group.order == Order::EdgeFrames);
         let framing = match is_wanted && !to_harmonics {

@@ -9,7 +9,7 @@ use super::couple::kernel_entries;
 use super::lanes::{LANES, Lanes, Packed, multiply_add, scaled_add};
 use super::program::{Group, Order, PathProgram, Program, Slot};
 use super::radial_weights::Span;
-use super::strips::{Matrix, Strip, Strips, Unit, by_shape, hidden_units, numbers, rows_of};
+use super::strips::{PathMatrix, Strip, Strips, Unit, by_shape, hidden_units, numbers, rows_of};
 use super::tiles::Tile;
 use super::{Convolution, EDGES, EdgeRows, Wanted};
 use crate::host::real::Real;
@@ -34,12 +34,15 @@ pub(super) struct SparseEdges<T> {
     /// Coupled features of a span, `[edge, m_out, c_in]`.
     z: Vec<T>,
     to_z: Vec<T>,
+    /// Messages of a span, `[member, edge, m_out, c_out]`.
+    messages: Vec<T>,
     /// The gradient to a strip of radial weights, `[edge, unit]`.
     to_radial: Vec<Unit<T>>,
     /// The gradient to hidden features, `[edge, hidden]` in whole units.
     to_hidden: Vec<Unit<T>>,
-    /// Where the numbers of each edge begin in `z` and in what the rows have.
+    /// Where the numbers of each edge begin in `z`, in its message and in what the rows have.
     at_edge: Vec<usize>,
+    at_message: Vec<usize>,
     at_row: Vec<usize>,
 }
 
@@ -52,6 +55,8 @@ impl<T: Real> SparseEdges<T> {
         let groups = || program.groups_in(Order::SparseEdgeWeights);
         let coupled = groups().map(Group::coupled_len).max().unwrap_or(0);
         let slots = groups().map(Group::most_slots).max().unwrap_or(0);
+        let messages = groups().map(|group| group.components * group.channels_out());
+        let messages = messages.max();
         let edges = if groups().next().is_some() { EDGES } else { 0 };
         let back = if backward { edges } else { 0 };
         Self {
@@ -59,9 +64,11 @@ impl<T: Real> SparseEdges<T> {
             entries: vec![[T::ZERO; LANES]; edges / LANES * slots],
             z: vec![T::ZERO; edges * coupled],
             to_z: vec![T::ZERO; back * coupled],
+            messages: vec![T::ZERO; (edges - back) * messages.unwrap_or(0)],
             to_radial: vec![Unit::ZERO; back * Strip::MOST_UNITS],
             to_hidden: vec![Unit::ZERO; back * hidden_units(convolution)],
             at_edge: Vec::new(),
+            at_message: Vec::new(),
             at_row: Vec::new(),
         }
     }
@@ -74,16 +81,25 @@ impl<T: Real> SparseEdges<T> {
         out: &mut [T],
         first_row: usize,
     ) {
-        let mul = group.input.mul;
+        let (mul, dim_out) = (group.input.mul, job.convolution.dim_out());
+        let numbers = |pair: &Pair| group.components * pair.output.mul;
         for span in Span::all(job.tile) {
             self.active.hold(job.convolution, group.radial, &span);
+            let count = span.edges.len();
+            let all = count * group.components * group.channels_out();
+            self.messages[..all].fill(T::ZERO);
             for index in 0..group.paths.len() {
                 self.couple(job, group, index, &span);
+                let mut messages = &mut self.messages[..];
                 for pair in &group.members {
-                    self.find_rows(job, pair, &span, first_row);
-                    let matrix = Matrix::new(group, pair, index, Pass::Forward);
+                    let own = messages.split_off_mut(..count * numbers(pair));
+                    self.at_message.clear();
+                    self.at_message
+                        .extend((0..count).map(|edge| edge * numbers(pair)));
+                    let matrix = PathMatrix::new(group, pair, index, Pass::Forward);
                     let rows = rows_of(job.convolution);
                     let weight = matrix.of(&job.strips.weight, rows);
+                    let own = own.expect("the buffer holds the messages of the largest group");
                     for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
                         dispatch(Forward {
                             weight: strip.weight(weight, rows),
@@ -96,13 +112,23 @@ impl<T: Real> SparseEdges<T> {
                                 stride: mul,
                             },
                             out: RowsMut {
-                                data: &mut *out,
-                                at: &self.at_row,
+                                data: &mut *own,
+                                at: &self.at_message,
                                 stride: pair.output.mul,
                             },
                         });
                     }
                 }
+            }
+            // A message is summed once it is complete: one order of additions for each row.
+            let mut messages = &self.messages[..];
+            for pair in &group.members {
+                let rows = &job.rows[span.within(job.tile)];
+                for (row, message) in rows.iter().zip(messages.chunks_exact(numbers(pair))) {
+                    let to = &mut out[(row - first_row) * dim_out..][pair.output.columns()];
+                    to.iter_mut().zip(message).for_each(|(to, &m)| *to += m);
+                }
+                messages = &messages[count * numbers(pair)..];
             }
         }
     }
@@ -121,10 +147,11 @@ impl<T: Real> SparseEdges<T> {
         let pass = Pass::Backward { to_harmonics };
         let to_z = wanted.features || wanted.harmonics;
         let (rows, hidden) = (rows_of(job.convolution), hidden_units(job.convolution));
+        let to_hidden = wanted.hidden && hidden > 0;
         for span in Span::all(job.tile) {
             self.active.hold(job.convolution, group.radial, &span);
             let count = span.edges.len();
-            if wanted.hidden {
+            if to_hidden {
                 self.to_hidden[..count * hidden].fill(Unit::ZERO);
             }
             for index in 0..group.paths.len() {
@@ -133,8 +160,8 @@ impl<T: Real> SparseEdges<T> {
                     self.to_z[..count * group.coupled_len()].fill(T::ZERO);
                 }
                 for pair in &group.members {
-                    self.find_rows(job, pair, &span, 0);
-                    let matrix = Matrix::new(group, pair, index, pass);
+                    self.find_rows(job, pair, &span);
+                    let matrix = PathMatrix::new(group, pair, index, pass);
                     let (z, g) = (group.input.mul, pair.output.mul);
                     for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
                         let to_radial = &mut self.to_radial[..count * strip.len()];
@@ -169,7 +196,7 @@ impl<T: Real> SparseEdges<T> {
                                 strip,
                             });
                         }
-                        if wanted.hidden {
+                        if to_hidden {
                             let columns = LANES * hidden;
                             let weight = job.strips.by_column(&matrix, hidden);
                             dispatch(ToHidden {
@@ -181,21 +208,22 @@ impl<T: Real> SparseEdges<T> {
                         }
                     }
                 }
-                self.couple_backward(job, group, index, &span, wanted, edges);
+                if to_z {
+                    self.couple_backward(job, group, index, &span, wanted, edges);
+                }
             }
-            if wanted.hidden {
+            if to_hidden {
                 self.add_to_hidden(job, group, &span, edges);
             }
         }
     }
 
-    /// Where the numbers of a pair begin for each edge of a span.
-    fn find_rows(&mut self, job: Job<'_, T>, pair: &Pair, span: &Span, first_row: usize) {
+    /// Where the numbers of a pair begin in the row of each edge of a span.
+    fn find_rows(&mut self, job: Job<'_, T>, pair: &Pair, span: &Span) {
         let (dim, column) = (job.convolution.dim_out(), pair.output.columns().start);
         self.at_row.clear();
         let rows = job.rows[span.within(job.tile)].iter();
-        self.at_row
-            .extend(rows.map(|row| (row - first_row) * dim + column));
+        self.at_row.extend(rows.map(|row| row * dim + column));
     }
 
     fn couple(&mut self, job: Job<'_, T>, group: &Group<'_, T>, index: usize, span: &Span) {
@@ -252,7 +280,7 @@ impl<T: Real> SparseEdges<T> {
             job.convolution.hidden_stride(),
         );
         let units = hidden_units(job.convolution);
-        let own = self.to_hidden.chunks_exact(units.max(1));
+        let own = self.to_hidden.chunks_exact(units);
         for (edge, own) in span.within(job.tile).zip(own) {
             let row = &mut edges.hidden[edge * stride + group.radial * width..][..width];
             for (to, Unit(own)) in row.chunks_mut(LANES).zip(own) {

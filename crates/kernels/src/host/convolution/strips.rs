@@ -11,7 +11,7 @@ use super::lanes::LANES;
 use super::program::{Group, Order, Program};
 use super::{Convolution, Wanted};
 use crate::host::real::Real;
-use crate::host::tasks::run_all;
+use crate::host::tasks::{run_all, split_mut};
 
 /// Sixteen columns.
 #[derive(Clone, Copy)]
@@ -136,7 +136,7 @@ pub(super) struct Strips<T> {
 
 /// Where a path of a pair stands, and its matrix.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix {
+pub(super) struct PathMatrix {
     /// Units before it.
     first: usize,
     /// First of its columns in the layer.
@@ -147,7 +147,7 @@ pub(super) struct Matrix {
     strides: [usize; 2],
 }
 
-impl Matrix {
+impl PathMatrix {
     pub(super) fn new<T>(group: &Group<'_, T>, pair: &Pair, path: usize, pass: Pass) -> Self {
         let (mul, channels) = (group.input.mul, pair.output.mul);
         let (rows, columns, strides) = match pass {
@@ -155,9 +155,11 @@ impl Matrix {
             Pass::Backward { .. } => (channels, mul, [1, channels]),
         };
         let units = columns / LANES;
+        let before = group.members.iter();
+        let before = before.take_while(|other| other.weights != pair.weights);
+        let before: usize = before.map(|other| other.weights.len() / LANES).sum();
         Self {
-            // Whole units, whatever the pairs before have.
-            first: pair.weights.start.div_ceil(LANES) + path * rows * units,
+            first: group.first_unit + before + path * rows * units,
             column: group.columns(pair, path).start,
             rows,
             units,
@@ -169,9 +171,9 @@ impl Matrix {
         self.rows * self.units
     }
 
-    /// The matrices of all pairs that go by strips, as they stand.
+    /// The matrices of all pairs that go by strips, one behind the other.
     fn all<T>(program: &Program<'_, T>, pass: Pass) -> Vec<Self> {
-        let mut all: Vec<Self> = program
+        program
             .groups_in(Order::SparseEdgeWeights)
             .flat_map(|group| {
                 let paths = move |pair| {
@@ -179,9 +181,7 @@ impl Matrix {
                 };
                 group.members.iter().copied().flat_map(paths)
             })
-            .collect();
-        all.sort_unstable_by_key(|matrix| matrix.first);
-        all
+            .collect()
     }
 
     /// The part of its strips, where each unit has `numbers` of them.
@@ -214,12 +214,20 @@ pub(super) fn hidden_units<T: Real>(convolution: &Convolution<'_, T>) -> usize {
     convolution.hidden_width.div_ceil(LANES)
 }
 
-/// Units that all pairs together may need.
-fn units_of<T: Real>(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> usize {
-    match program.has(Order::SparseEdgeWeights) {
-        true => convolution.plan.num_weights().div_ceil(LANES),
-        false => 0,
+/// Gives the groups that go by strips their places, one behind the other.
+pub(super) fn place<T>(groups: &mut [Group<'_, T>]) {
+    let mut units = 0;
+    let by_strips = groups.iter_mut();
+    for group in by_strips.filter(|group| group.order == Order::SparseEdgeWeights) {
+        group.first_unit = units;
+        units += group.units();
     }
+}
+
+/// Units of all pairs together.
+fn units_of<T>(program: &Program<'_, T>) -> usize {
+    let by_strips = program.groups_in(Order::SparseEdgeWeights);
+    by_strips.map(Group::units).sum()
 }
 
 /// Zeros for the gradient to the strips.
@@ -227,7 +235,7 @@ pub(super) fn gradient<T: Real>(
     convolution: &Convolution<'_, T>,
     program: &Program<'_, T>,
 ) -> Vec<Unit<T>> {
-    vec![Unit::ZERO; units_of(convolution, program) * rows_of(convolution)]
+    vec![Unit::ZERO; units_of(program) * rows_of(convolution)]
 }
 
 impl<T: Real> Strips<T> {
@@ -251,28 +259,23 @@ impl<T: Real> Strips<T> {
         pass: Pass,
         by_column: bool,
     ) -> Self {
-        let units = units_of(convolution, program);
+        let units = units_of(program);
         let (rows, hidden) = (rows_of(convolution), hidden_units(convolution));
         let of_column = if by_column { LANES * hidden } else { 0 };
         let mut strips = Self {
             weight: vec![Unit::ZERO; units * rows],
             by_column: vec![Unit::ZERO; units * of_column],
         };
-        let (mut weight, mut columns) = (&mut strips.weight[..], &mut strips.by_column[..]);
-        let mut done = 0;
-        let mut take = |matrix: &Matrix| {
-            let skipped = matrix.first - done;
-            done = matrix.first + matrix.len();
-            let own_weight = cut(&mut weight, skipped * rows, matrix.len() * rows);
-            let own_columns = cut(&mut columns, skipped * of_column, matrix.len() * of_column);
-            (*matrix, own_weight, own_columns)
-        };
-        let tasks = Matrix::all(program, pass).iter().map(&mut take).collect();
-        run_all(tasks, |(matrix, weight, by_column)| {
+        let matrices = PathMatrix::all(program, pass);
+        let lengths = |numbers: usize| matrices.iter().map(move |matrix| matrix.len() * numbers);
+        let weights = split_mut(&mut strips.weight, lengths(rows));
+        let columns = split_mut(&mut strips.by_column, lengths(of_column));
+        let tasks = matrices.iter().zip(weights).zip(columns).collect();
+        run_all(tasks, |((matrix, weight), by_column)| {
             for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
                 let len = strip.len();
                 let weight = &mut weight[strip.before * rows..][..len * rows];
-                fill(convolution, &matrix, strip, weight);
+                fill(convolution, matrix, strip, weight);
                 if !by_column.is_empty() {
                     let columns = &mut by_column[strip.before * of_column..][..len * of_column];
                     transpose(weight, len, columns, hidden, convolution.hidden_width);
@@ -283,22 +286,15 @@ impl<T: Real> Strips<T> {
     }
 
     /// Of a matrix `[column, hidden]`.
-    pub(super) fn by_column(&self, matrix: &Matrix, hidden: usize) -> &[Unit<T>] {
+    pub(super) fn by_column(&self, matrix: &PathMatrix, hidden: usize) -> &[Unit<T>] {
         matrix.of(&self.by_column, LANES * hidden)
     }
-}
-
-/// Splits `len` behind `skipped` off.
-fn cut<'s, U>(all: &mut &'s mut [U], skipped: usize, len: usize) -> &'s mut [U] {
-    let (own, rest) = std::mem::take(all)[skipped..].split_at_mut(len);
-    *all = rest;
-    own
 }
 
 /// Copies a strip out of the layer.
 fn fill<T: Real>(
     convolution: &Convolution<'_, T>,
-    matrix: &Matrix,
+    matrix: &PathMatrix,
     strip: Strip,
     to: &mut [Unit<T>],
 ) {
@@ -342,7 +338,7 @@ pub(super) fn unpack<T: Real>(
 ) {
     let (all, rows) = (convolution.plan.num_weights(), rows_of(convolution));
     let to_harmonics = false;
-    for matrix in Matrix::all(program, Pass::Backward { to_harmonics }) {
+    for matrix in PathMatrix::all(program, Pass::Backward { to_harmonics }) {
         let [_, by_column] = matrix.strides;
         for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
             let gradient = &matrix.of(gradient, rows)[strip.before * rows..];

@@ -1,4 +1,4 @@
-//! Both orders of contraction are the same function, and tiles cover the edges.
+//! The orders of contraction are the same function, and tiles cover the edges.
 
 mod frames;
 mod sparse;
@@ -8,6 +8,7 @@ use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions,
 use super::program::Order;
 use super::tiles::{Tile, split_at_rows, tiles};
 use super::{Convolution, Wanted};
+use crate::host::real::Real;
 
 const ALL: Wanted = Wanted {
     features: true,
@@ -44,6 +45,43 @@ fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     let size = b.iter().fold(1e-300_f64, |size, b| size.max(b.abs()));
     let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
     apart.fold(0.0, f64::max) / size
+}
+
+/// A convolution, the numbers of which are made in f64 and rounded.
+struct Case<T> {
+    plan: ConvolutionPlan,
+    features: Vec<T>,
+    harmonics: Vec<T>,
+    hidden: Vec<T>,
+    hidden_width: usize,
+    weight: Vec<T>,
+    src: Vec<i32>,
+    row_offsets: Vec<i32>,
+    grad: Vec<T>,
+}
+
+impl<T: Real> Case<T> {
+    fn harmonics_width(&self) -> usize {
+        (self.plan.l_filter_max() + 1).pow(2)
+    }
+
+    fn convolution(&self) -> Convolution<'_, T> {
+        Convolution {
+            plan: &self.plan,
+            features: &self.features,
+            harmonics: &self.harmonics,
+            harmonics_width: self.harmonics_width(),
+            hidden: &self.hidden,
+            hidden_width: self.hidden_width,
+            weight: &self.weight,
+            src: &self.src,
+            row_offsets: &self.row_offsets,
+        }
+    }
+}
+
+fn in_double<T: Real>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|value| value.to_f64()).collect()
 }
 
 #[test]

@@ -7,11 +7,11 @@ use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions,
 use steerable_harmonics::{Normalization, SphericalHarmonics};
 use steerable_irreps::Irreps;
 
+use super::super::Wanted;
 use super::super::cost::Pass;
 use super::super::lanes::LANES;
 use super::super::program::Order;
-use super::super::{Convolution, Wanted};
-use super::{largest_difference, numbers, offsets};
+use super::{Case, in_double, largest_difference, numbers, offsets};
 use crate::host::real::Real;
 
 /// All gradients but that to the harmonics, for which no frame is used.
@@ -26,19 +26,6 @@ const INSIDE: Wanted = Wanted {
 const GRADIENTS: Pass = Pass::Backward {
     to_harmonics: false,
 };
-
-/// A convolution on forty rows, the numbers of which are made in f64 and rounded.
-struct Case<T> {
-    plan: ConvolutionPlan,
-    features: Vec<T>,
-    harmonics: Vec<T>,
-    hidden: Vec<T>,
-    hidden_width: usize,
-    weight: Vec<T>,
-    src: Vec<i32>,
-    row_offsets: Vec<i32>,
-    grad: Vec<T>,
-}
 
 /// Irreps in and out, and the highest filter degree.
 type Shape = (&'static str, &'static str, Option<usize>);
@@ -133,24 +120,6 @@ impl<T: Real> Case<T> {
         case
     }
 
-    fn harmonics_width(&self) -> usize {
-        (self.plan.l_filter_max() + 1).pow(2)
-    }
-
-    fn convolution(&self) -> Convolution<'_, T> {
-        Convolution {
-            plan: &self.plan,
-            features: &self.features,
-            harmonics: &self.harmonics,
-            harmonics_width: self.harmonics_width(),
-            hidden: &self.hidden,
-            hidden_width: self.hidden_width,
-            weight: &self.weight,
-            src: &self.src,
-            row_offsets: &self.row_offsets,
-        }
-    }
-
     /// Output and gradients to features, hidden and weight, in an order or in what is chosen.
     fn results(&self, order: impl Into<Option<Order>>) -> [Vec<T>; 4] {
         let (convolution, order) = (self.convolution(), order.into());
@@ -174,10 +143,6 @@ impl<T: Real> Case<T> {
     fn chooses_frames(&self, pass: Pass) -> bool {
         self.convolution().program(None, pass).framing.is_some()
     }
-}
-
-fn in_double<T: Real>(values: &[T]) -> Vec<f64> {
-    values.iter().map(|value| value.to_f64()).collect()
 }
 
 fn frames_agree_with_paths<T: Real>(tolerance: f64) {

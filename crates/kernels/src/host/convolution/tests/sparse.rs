@@ -4,28 +4,15 @@ use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions,
 
 use super::super::cost::Pass;
 use super::super::program::Order;
-use super::super::{Convolution, ConvolutionGradients, Wanted};
-use super::{ALL, largest_difference, numbers, offsets};
+use super::super::{ConvolutionGradients, Wanted};
+use super::{ALL, Case, in_double, largest_difference, numbers, offsets};
 use crate::host::real::Real;
 
 const GRADIENTS: Pass = Pass::Backward { to_harmonics: true };
 
-/// A convolution on forty rows; about half of the hidden features are zero, all of them on every ninth
-/// edge.
-struct Case<T> {
-    plan: ConvolutionPlan,
-    features: Vec<T>,
-    harmonics: Vec<T>,
-    hidden: Vec<T>,
-    hidden_width: usize,
-    weight: Vec<T>,
-    src: Vec<i32>,
-    row_offsets: Vec<i32>,
-    grad: Vec<T>,
-}
-
 impl<T: Real> Case<T> {
-    fn new(
+    /// On forty rows; about half of the hidden features are zero, all of them on every ninth edge.
+    fn rectified(
         (irreps_in, irreps_out): (&str, &str),
         sharing: RadialSharing,
         hidden_width: usize,
@@ -60,30 +47,21 @@ impl<T: Real> Case<T> {
         }
     }
 
-    fn convolution(&self) -> Convolution<'_, T> {
-        Convolution {
-            plan: &self.plan,
-            features: &self.features,
-            harmonics: &self.harmonics,
-            harmonics_width: (self.plan.l_filter_max() + 1).pow(2),
-            hidden: &self.hidden,
-            hidden_width: self.hidden_width,
-            weight: &self.weight,
-            src: &self.src,
-            row_offsets: &self.row_offsets,
-        }
-    }
-
-    fn gradients(&self, wanted: Wanted, order: Order) -> ConvolutionGradients<T> {
+    fn gradients(
+        &self,
+        wanted: Wanted,
+        order: impl Into<Option<Order>>,
+    ) -> ConvolutionGradients<T> {
         self.convolution()
-            .backward_in(&self.grad, wanted, Some(order))
+            .backward_in(&self.grad, wanted, order.into())
     }
 
     /// Output and gradients to features, harmonics, hidden and weight.
-    fn results(&self, order: Order) -> [Vec<T>; 5] {
+    fn all_results(&self, order: impl Into<Option<Order>>) -> [Vec<T>; 5] {
+        let order = order.into();
         let gradients = self.gradients(ALL, order);
         [
-            self.convolution().forward_in(Some(order)),
+            self.convolution().forward_in(order),
             gradients.features,
             gradients.harmonics,
             gradients.hidden,
@@ -100,21 +78,19 @@ impl<T: Real> Case<T> {
     }
 }
 
-fn in_double<T: Real>(values: &[T]) -> Vec<f64> {
-    values.iter().map(|value| value.to_f64()).collect()
-}
-
 /// Irreps in and out, and how many groups go by strips forward and backward, of how many.
 type Shape = ((&'static str, &'static str), (usize, usize), usize);
 
-const SHAPES: [Shape; 5] = [
+const SHAPES: [Shape; 6] = [
     (
         ("16x0 + 32x1 + 16x2", "32x0 + 16x1 + 48x2 + 16x3"),
         (12, 12),
         12,
     ),
-    // Strips of every shape: 1 to 8 units, and rows that no height divides.
+    // One to eight units, and rows that no height divides.
     (("80x0 + 128x1", "112x0 + 64x1"), (4, 4), 4),
+    // Strips of one row.
+    (("5x0 + 9x1", "48x0 + 16x1"), (4, 0), 4),
     // Channels that are no whole units, on one side or on both.
     (("6x0 + 16x1", "32x0 + 5x1"), (2, 2), 4),
     (("17x0 + 1x2", "16x1 + 16x1 + 16x0"), (4, 0), 4),
@@ -128,21 +104,22 @@ const SHAPES: [Shape; 5] = [
 fn all_orders_agree<T: Real>(tolerance: f64) {
     let sharings = [
         RadialSharing::PerPair,
+        RadialSharing::PerPair,
         RadialSharing::Shared,
         RadialSharing::PerInputIrrep,
         RadialSharing::PerOutputIrrep,
         RadialSharing::PerPair,
     ];
     for ((irreps, counts, groups), sharing) in SHAPES.into_iter().zip(sharings) {
-        for (hidden_width, bias) in [(6, 0), (32, 1), (70, 0)] {
-            let case = Case::<T>::new(irreps, sharing, hidden_width, bias);
+        for (hidden_width, bias) in [(0, 1), (6, 0), (32, 1), (70, 0)] {
+            let case = Case::<T>::rectified(irreps, sharing, hidden_width, bias);
             if sharing == RadialSharing::PerPair {
                 let of = |pass| case.by_strips(pass);
                 assert_eq!(of(Pass::Forward), (counts.0, groups), "{irreps:?}");
                 assert_eq!(of(GRADIENTS), (counts.1, groups), "{irreps:?}");
             }
             let [sparse, others] =
-                [Order::SparseEdgeWeights, Order::RowSums].map(|order| case.results(order));
+                [Order::SparseEdgeWeights, Order::RowSums].map(|order| case.all_results(order));
             for (what, (a, b)) in sparse.iter().zip(&others).enumerate() {
                 let apart = largest_difference(&in_double(a), &in_double(b));
                 assert!(
@@ -166,7 +143,7 @@ fn sparse_and_dense_weights_agree_in_single_precision() {
 
 #[test]
 fn each_gradient_is_formed_without_the_others() {
-    let case = Case::<f64>::new(("16x0 + 16x1", "32x1"), RadialSharing::Shared, 20, 1);
+    let case = Case::<f64>::rectified(("16x0 + 16x1", "32x1"), RadialSharing::Shared, 20, 1);
     let of = |gradients: ConvolutionGradients<f64>| {
         [
             gradients.features,
@@ -191,15 +168,61 @@ fn each_gradient_is_formed_without_the_others() {
     }
 }
 
+/// As many edges into each row.
+fn with_rows<T: Real>(mut case: Case<T>, edges_in_a_row: usize) -> Case<T> {
+    let edges = case.src.len() / edges_in_a_row * edges_in_a_row;
+    case.row_offsets = (0..=edges as i32).step_by(edges_in_a_row).collect();
+    case.src.truncate(edges);
+    let rows = edges / edges_in_a_row;
+    let grad = numbers(rows * case.plan.irreps_out().dim(), 6);
+    case.grad = grad.into_iter().map(T::of).collect();
+    case.hidden
+        .truncate(edges * case.plan.num_radials() * case.hidden_width);
+    let width = case.harmonics_width();
+    case.harmonics.truncate(edges * width);
+    case
+}
+
 #[test]
 fn zeros_send_a_convolution_to_the_sparse_order() {
     let irreps = ("32x0 + 32x1 + 32x2", "32x0 + 32x1 + 32x2");
-    let case = Case::<f32>::new(irreps, RadialSharing::PerPair, 32, 0);
-    for pass in [Pass::Forward, Pass::Backward { to_harmonics: true }] {
-        let mut convolution = case.convolution();
-        let row_offsets: Vec<i32> = (0..=convolution.num_edges() as i32).collect();
-        convolution.row_offsets = &row_offsets;
+    let case = Case::<f32>::rectified(irreps, RadialSharing::PerPair, 32, 0);
+    let case = with_rows(case, 1);
+    for pass in [Pass::Forward, GRADIENTS] {
+        let convolution = case.convolution();
         let program = convolution.program(None, pass);
         assert!(program.has(Order::SparseEdgeWeights), "{pass:?}");
     }
+}
+
+#[test]
+fn orders_are_mixed_and_give_what_one_order_gives() {
+    let irreps = ("32x0 + 32x1 + 8x2", "32x0 + 32x3 + 8x1");
+    let case = Case::<f64>::rectified(irreps, RadialSharing::PerPair, 32, 1);
+    let case = with_rows(case, 5);
+    for pass in [Pass::Forward, GRADIENTS] {
+        let convolution = case.convolution();
+        let program = convolution.program(None, pass);
+        let tiles_of_more = program.tiles.iter().any(|tile| tile.runs() > 8);
+        assert!(
+            program.has(Order::SparseEdgeWeights) && program.has(Order::RowSums) && tiles_of_more,
+            "{pass:?}"
+        );
+    }
+    let [mixed, by_edges] = [None, Some(Order::EdgeWeights)].map(|order| case.all_results(order));
+    for (what, (a, b)) in mixed.iter().zip(&by_edges).enumerate() {
+        let apart = largest_difference(a, b);
+        assert!(apart < 1e-13, "result {what}: {apart:e} apart");
+    }
+}
+
+#[test]
+fn the_same_bits_come_each_time() {
+    let irreps = ("32x0 + 16x1", "16x0 + 32x1");
+    let case = Case::<f32>::rectified(irreps, RadialSharing::PerPair, 32, 0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+    pool.expect("two threads").install(|| {
+        let order = Order::SparseEdgeWeights;
+        assert!(case.all_results(order) == case.all_results(order));
+    });
 }
