@@ -17,7 +17,8 @@ pub(super) struct Active<T> {
 /// The hidden features of a span's edges, by edge and by feature. A bias is one more feature, always 1.
 pub(super) struct ActiveHidden<T> {
     by_edge: Lists<T>,
-    by_feature: Lists<T>,
+    /// For the gradient to the weights.
+    by_feature: Option<Lists<T>>,
     /// The radial network and the edges that are held.
     held: Option<(usize, Range<usize>)>,
 }
@@ -67,10 +68,10 @@ impl<T: Real> Lists<T> {
 }
 
 impl<T: Real> ActiveHidden<T> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(backward: bool) -> Self {
         Self {
             by_edge: Lists::new(),
-            by_feature: Lists::new(),
+            by_feature: backward.then(Lists::new),
             held: None,
         }
     }
@@ -86,12 +87,21 @@ impl<T: Real> ActiveHidden<T> {
         let bias = convolution.bias().map(|_| T::ONE);
         let features = rows.cols + usize::from(bias.is_some());
         self.by_edge.clear(rows.rows, features);
-        self.by_feature.clear(features, rows.rows);
-        for edge in 0..rows.rows {
+        let numbers = |edge: usize| {
             let row = &rows.data[edge * rows.row_stride..][..rows.cols];
-            for (feature, value) in row.iter().copied().chain(bias).enumerate() {
+            row.iter().copied().chain(bias).enumerate()
+        };
+        for edge in 0..rows.rows {
+            for (feature, value) in numbers(edge) {
                 self.by_edge.push_if_active(edge, feature, value);
-                self.by_feature.push_if_active(feature, edge, value);
+            }
+        }
+        if let Some(by_feature) = &mut self.by_feature {
+            by_feature.clear(features, rows.rows);
+            for edge in 0..rows.rows {
+                for (feature, value) in numbers(edge) {
+                    by_feature.push_if_active(feature, edge, value);
+                }
             }
         }
     }
@@ -103,6 +113,6 @@ impl<T: Real> ActiveHidden<T> {
 
     /// For each hidden feature its edges.
     pub(super) fn of_features(&self) -> impl Iterator<Item = &[Active<T>]> {
-        self.by_feature.iter()
+        self.by_feature.iter().flat_map(Lists::iter)
     }
 }

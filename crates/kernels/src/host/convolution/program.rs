@@ -211,6 +211,12 @@ impl<T> Program<'_, T> {
         self.groups.iter().filter(move |group| group.order == order)
     }
 
+    /// Whether a group has the edges side by side.
+    pub(super) fn has_lanes(&self) -> bool {
+        let mut orders = self.groups.iter().map(|group| group.order);
+        orders.any(|order| order != Order::SparseEdgeWeights)
+    }
+
     pub(super) fn has(&self, order: Order) -> bool {
         self.groups_in(order).next().is_some()
     }

@@ -60,7 +60,7 @@ impl<T: Real> SparseEdges<T> {
         let edges = if groups().next().is_some() { EDGES } else { 0 };
         let back = if backward { edges } else { 0 };
         Self {
-            active: ActiveHidden::new(),
+            active: ActiveHidden::new(backward),
             entries: vec![[T::ZERO; LANES]; edges / LANES * slots],
             z: vec![T::ZERO; edges * coupled],
             to_z: vec![T::ZERO; back * coupled],

@@ -78,13 +78,18 @@ impl Strip {
                 return None;
             }
             let wide = (units - unit).min(3).min(most_units);
-            let most = most_units / wide;
-            let most = most.min(rows - row);
+            let (most, left) = (most_units / wide, rows - row);
+            // Two strips of a kind rather than a high one and a rest, which would wait for its sums.
+            let high = match left {
+                left if left <= most => left,
+                left if left < 2 * most => left.div_ceil(2),
+                _ => most,
+            };
             let strip = Self {
                 row,
                 unit,
                 // The heights that `by_shape` has.
-                rows: if most == 5 { 4 } else { most },
+                rows: if high == 5 { 4 } else { high },
                 units: wide,
                 before,
             };

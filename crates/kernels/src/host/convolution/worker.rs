@@ -25,7 +25,7 @@ struct Loaded<T> {
 }
 
 impl<T: Real> Loaded<T> {
-    fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile) {
+    fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile, reads_x: bool) {
         self.segments.clear();
         self.segments.extend(tile.segments(convolution.row_offsets));
         self.rows.clear();
@@ -33,8 +33,10 @@ impl<T: Real> Loaded<T> {
             self.rows.extend(segment.edges.clone().map(|_| segment.row));
         }
         let edges = || tile.edges.clone();
-        self.x
-            .load(edges().map(|edge| convolution.features_of(edge)));
+        if reads_x {
+            self.x
+                .load(edges().map(|edge| convolution.features_of(edge)));
+        }
         self.y
             .load(edges().map(|edge| convolution.harmonics_of(edge)));
     }
@@ -112,8 +114,6 @@ impl<T: Real> Worker<T> {
             _ => WeightGradient::default(),
         };
         let framing = program.framing.as_ref();
-        let mut groups = program.groups.iter();
-        let all_by_strips = is_full && groups.all(|group| group.order == Order::SparseEdgeWeights);
         let rows = match program.has(Order::RowSums) {
             true => segments.max().unwrap_or(0),
             false => 0,
@@ -152,7 +152,7 @@ impl<T: Real> Worker<T> {
                     true => strips::gradient(convolution, program),
                     false => Vec::new(),
                 },
-                ..gradient((!all_by_strips).then(|| convolution.layer()))
+                ..gradient((!is_full || program.has_lanes()).then(|| convolution.layer()))
             },
             to_folded: gradient(framing.map(|framing| framing.layer.layer())),
         }
@@ -172,7 +172,7 @@ impl<T: Real> Worker<T> {
             channel_wise.forward(convolution, tile, out, first_row);
             return;
         }
-        self.tile.load(convolution, tile);
+        self.tile.load(convolution, tile, program.has_lanes());
         for group in program.groups_in(Order::RowSums) {
             let job = self.tile.job(convolution, group, packed, tile);
             self.row_sums.forward(job, out, first_row);
@@ -228,12 +228,13 @@ impl<T: Real> Worker<T> {
             channel_wise.backward(convolution, tile, inputs, wanted, rows, to_weight);
             return;
         }
-        self.tile.load(convolution, tile);
+        self.tile.load(convolution, tile, program.has_lanes());
         let (dim_in, dim_out) = (convolution.dim_in(), convolution.dim_out());
-        if wanted.features {
+        let in_lanes = program.has_lanes();
+        if wanted.features && in_lanes {
             self.to_x.clear(tile.runs());
         }
-        if wanted.harmonics {
+        if wanted.harmonics && in_lanes {
             self.to_y.clear(tile.runs());
         }
         let mut gradients = TileGradients {
@@ -269,12 +270,14 @@ impl<T: Real> Worker<T> {
                 edge_frames.backward(job, read, wanted, to, &mut self.to_folded);
             }
         }
-        if wanted.features && dim_in > 0 {
+        if !in_lanes {
+            rows.features.fill(T::ZERO);
+        } else if wanted.features && dim_in > 0 {
             for (edge, to) in rows.features.chunks_exact_mut(dim_in).enumerate() {
                 self.to_x.copy_to(edge, to);
             }
         }
-        if wanted.harmonics {
+        if wanted.harmonics && in_lanes {
             let rows = rows.harmonics.chunks_exact_mut(convolution.harmonics_width);
             for (edge, to) in rows.enumerate() {
                 self.to_y.copy_to(edge, to);
