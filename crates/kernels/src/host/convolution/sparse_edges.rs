@@ -543,7 +543,7 @@ impl<T: Real> Loop for ToHidden<'_, T> {
     }
 }
 
-/// `z[m_out, c] = sum over m_in of K[m_out, m_in] x[m_in, c]` of all edges, one m_out after the other.
+/// `z[m_out, c] = sum over m_in of K[m_out, m_in] x[m_in, c]`, edge by edge.
 struct Couple<'a, T> {
     job: Job<'a, T>,
     group: &'a Group<'a, T>,
@@ -564,23 +564,20 @@ impl<T: Real> Loop for Couple<'_, T> {
         for (run, entries) in runs.zip(self.entries.chunks_exact_mut(slots.max(1))) {
             kernel_entries::<I, T>(path, self.job.y.run(run), entries);
         }
-        let all = self.entries.chunks_exact(slots.max(1));
-        for (m, of_m) in path.by_m_out.iter().enumerate() {
-            let edges = self.span.edges.clone();
-            let runs = self.z.chunks_mut(LANES * self.group.coupled_len());
-            for ((z, entries), first) in runs.zip(all.clone()).zip(edges.clone().step_by(LANES)) {
-                let run = first..(first + LANES).min(edges.end);
-                let all_z = z.chunks_exact_mut(self.group.coupled_len());
-                for ((lane, edge), z) in run.enumerate().zip(all_z) {
-                    let terms = Terms {
-                        slots: &path.slots[of_m.clone()],
-                        entries: &entries[of_m.clone()],
-                        lane,
-                        x: &self.job.convolution.features_of(edge)[columns.clone()],
-                        mul,
-                    };
-                    terms.sum_all::<I>(&mut z[m * mul..(m + 1) * mul]);
-                }
+        let edges = self.span.edges.clone().enumerate();
+        let all_z = self.z.chunks_exact_mut(self.group.coupled_len());
+        for ((at, edge), z) in edges.zip(all_z) {
+            let x = &self.job.convolution.features_of(edge)[columns.clone()];
+            let entries = &self.entries[at / LANES * slots..][..slots];
+            for (z, of_m) in z.chunks_exact_mut(mul).zip(&path.by_m_out) {
+                let terms = Terms {
+                    slots: &path.slots[of_m.clone()],
+                    entries: &entries[of_m.clone()],
+                    lane: at % LANES,
+                    x,
+                    mul,
+                };
+                terms.sum_all::<I>(z);
             }
         }
     }
@@ -631,7 +628,7 @@ impl<T: Real> Terms<'_, T> {
     }
 }
 
-/// The transposes of [`Couple`], one kernel entry of all edges after the other.
+/// The transposes of [`Couple`].
 struct CoupleBackward<'a, T> {
     job: Job<'a, T>,
     group: &'a Group<'a, T>,
@@ -648,22 +645,27 @@ impl<T: Real> Loop for CoupleBackward<'_, T> {
 
     #[inline(always)]
     fn run<I: Instructions>(mut self) {
-        let (path, mul, columns) = (self.path, self.group.input.mul, self.group.input.columns());
-        let (slots, coupled) = (path.slots.len(), self.group.coupled_len());
+        let (path, slots) = (self.path, self.path.slots.len());
+        let (mul, columns) = (self.group.input.mul, self.group.input.columns());
         let convolution = self.job.convolution;
-        for (index, slot) in path.slots.iter().enumerate() {
-            let all_z = self.to_z.chunks_exact(coupled);
-            for ((at, edge), to_z) in self.span.edges.clone().enumerate().zip(all_z) {
-                let entry = self.entries[at / LANES * slots + index][at % LANES];
-                let to_z = &to_z[slot.m_out * mul..][..mul];
-                if let Some(to_x) = self.to_x.as_deref_mut() {
-                    let to_x = &mut to_x[at * convolution.dim_in()..][columns.clone()];
-                    add_scaled::<I, T>(&mut to_x[slot.m_in * mul..][..mul], entry, to_z);
+        let edges = self.span.edges.clone().enumerate();
+        let all_z = self.to_z.chunks_exact(self.group.coupled_len());
+        for ((at, edge), to_z) in edges.zip(all_z) {
+            let entries = &self.entries[at / LANES * slots..][..slots];
+            if let Some(to_x) = self.to_x.as_deref_mut() {
+                let to_x = &mut to_x[at * convolution.dim_in()..][columns.clone()];
+                for (slot, entry) in path.slots.iter().zip(entries) {
+                    let to_x = &mut to_x[slot.m_in * mul..][..mul];
+                    let to_z = &to_z[slot.m_out * mul..][..mul];
+                    add_scaled::<I, T>(to_x, entry[at % LANES], to_z);
                 }
-                if let Some(to_y) = self.to_y.as_deref_mut() {
-                    let to_y = &mut to_y[at * convolution.harmonics_width..];
-                    let x = &convolution.features_of(edge)[columns.clone()];
-                    let sum = dot::<I, T>(&x[slot.m_in * mul..][..mul], to_z);
+            }
+            if let Some(to_y) = self.to_y.as_deref_mut() {
+                let to_y = &mut to_y[at * convolution.harmonics_width..];
+                let x = &convolution.features_of(edge)[columns.clone()];
+                for slot in &path.slots {
+                    let x = &x[slot.m_in * mul..][..mul];
+                    let sum = dot::<I, T>(x, &to_z[slot.m_out * mul..][..mul]);
                     for &(harmonic, value) in &path.terms[slot.terms.clone()] {
                         to_y[harmonic] = I::multiply_add(sum, value, to_y[harmonic]);
                     }
