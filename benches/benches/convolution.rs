@@ -14,7 +14,7 @@ use steerable::harmonics::plan::{
     ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing, Weighting,
 };
 use steerable::irreps::Irreps;
-use steerable::kernels::{ConvolutionInputs, RowGroups, convolve};
+use steerable::kernels::{ConvolutionInputs, HiddenKind, RowGroups, convolve};
 use steerable_benches::{Sizes, random};
 
 fn main() {
@@ -116,6 +116,7 @@ impl Workload {
             features: random([self.sizes.nodes, plan.irreps_in().dim()], device),
             harmonics: random([edges, (plan.l_filter_max() + 1).pow(2)], device),
             hidden: random([edges, self.hidden], device),
+            hidden_kind: HiddenKind::Any,
             weight: random([self.hidden, plan.num_weights()], device),
         }
     }
@@ -140,12 +141,14 @@ impl Workload {
             features,
             harmonics,
             hidden,
+            hidden_kind,
             weight,
         } = self.inputs(&plan, &device);
         let inputs = ConvolutionInputs {
             features: features.require_grad(),
             harmonics: harmonics.require_grad(),
             hidden: hidden.require_grad(),
+            hidden_kind,
             weight: weight.require_grad(),
         };
         let [src, dst]: [RowGroups; 2] = self.sizes.groups(&device);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use steerable::harmonics::Wigner3j;
 use steerable::harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
 use steerable::irreps::{Irrep, Irreps, Layout, MulIrrep, Parity};
-use steerable::kernels::{ConvolutionInputs, RowGroups, convolve};
+use steerable::kernels::{ConvolutionInputs, HiddenKind, RowGroups, convolve};
 use steerable::nn::{
     ActivationScale, Features, GateConfig, NormNonlinearityConfig, NormTransform, ScalarBias,
     SteerableLinearConfig,
@@ -220,6 +220,7 @@ fn golden_channel_wise_convolutions_equal_e3nn_in_value_and_gradient() {
             features: features.clone(),
             harmonics: harmonics.clone(),
             hidden,
+            hidden_kind: HiddenKind::Any,
             weight: weight.clone(),
         };
         let out = convolve(inputs, &edges, &edges, &plan);

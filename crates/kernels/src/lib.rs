@@ -41,7 +41,7 @@ pub use activation::Activation;
 pub use composed::radial_stack::{RadialStack, RadialStackLayer};
 pub use edges::RowGroups;
 pub use host::attention::AttentionPlan;
-pub use host::convolution::Wanted;
+pub use host::convolution::{HiddenKind, Wanted};
 pub use host::gate::{GatePlan, ScaledActivation};
 pub use host::norm_nonlinearity::NormNonlinearityOptions;
 pub use host::norm_plan::{NormBlock, NormPlan};

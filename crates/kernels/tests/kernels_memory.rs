@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
 use steerable_irreps::Irreps;
-use steerable_kernels::{ConvolutionInputs, RowGroups, convolve};
+use steerable_kernels::{ConvolutionInputs, HiddenKind, RowGroups, convolve};
 
 const EDGES: usize = 20_000;
 const NODES: usize = 1_000;
@@ -46,6 +46,7 @@ fn convolution_peaks_far_below_the_radial_weights_of_all_edges() {
         features: random([NODES, irreps.dim()]),
         harmonics: random([EDGES, (plan.l_filter_max() + 1).pow(2)]),
         hidden: random([EDGES, HIDDEN]),
+        hidden_kind: HiddenKind::Any,
         weight: random([HIDDEN, plan.num_weights()]),
     };
 

@@ -302,6 +302,7 @@ impl Convolution {
             features: features_read,
             harmonics: edges.geometry.harmonics.clone(),
             hidden: self.radial.forward(edges.invariants.clone()),
+            hidden_kind: self.radial.stack().hidden_kind(),
             weight: self.weight.val(),
         };
         convolve(inputs, src, rows, &self.plan)

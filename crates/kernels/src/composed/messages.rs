@@ -359,6 +359,7 @@ impl<'a, B: MessageOps> OnSlab<'a, B> {
             offsets,
             self.rows.clone(),
             of.convolution.plan.clone(),
+            of.convolution.hidden.hidden_kind(),
         );
         Formed { stages, messages }
     }
@@ -393,6 +394,7 @@ impl<'a, B: MessageOps> OnSlab<'a, B> {
             offsets,
             self.rows.clone(),
             of.convolution.plan.clone(),
+            of.convolution.hidden.hidden_kind(),
             of_convolution,
         );
         let (invariants, parameters) = match of_convolution.hidden {

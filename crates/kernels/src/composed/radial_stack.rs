@@ -9,7 +9,7 @@ use burn::tensor::{Shape, Slice};
 
 use super::Matrix;
 use crate::host::radial::RadialWanted;
-use crate::{RadialLayerOptions, RadialOps};
+use crate::{Activation, HiddenKind, RadialLayerOptions, RadialOps};
 
 /// The layers of radial networks side by side, whose parameters lie in one vector: layer by layer weight,
 /// bias, gamma and beta, those that are there, row-major.
@@ -76,6 +76,14 @@ impl RadialStack {
     pub fn columns(&self) -> usize {
         let last = self.layers.last();
         last.map_or(self.networks * self.d_input, RadialStackLayer::columns)
+    }
+
+    /// What is known of the output.
+    pub fn hidden_kind(&self) -> HiddenKind {
+        match self.layers.last().map(|last| last.options.activation) {
+            Some(Activation::Relu) => HiddenKind::Rectified,
+            _ => HiddenKind::Any,
+        }
     }
 
     /// Number of parameters.

@@ -21,7 +21,8 @@ use steerable_testkit::{Precision, tolerance};
 use super::convolution::{Edges, Inputs};
 use super::{attention, convolution, geometry, rows};
 use crate::{
-    AttentionForm, AttentionOps, AttentionPlan, ConvolutionOps, GeometryOps, RowOps, Wanted,
+    AttentionForm, AttentionOps, AttentionPlan, ConvolutionOps, GeometryOps, HiddenKind, RowOps,
+    Wanted,
 };
 
 /// Highest degree in these tests.
@@ -394,6 +395,7 @@ fn convolution_agrees<B: RowOps>(dtype: DType) {
                 int::<Flex>(&src.offsets),
                 int::<Flex>(&dst.offsets),
                 plan.clone(),
+                HiddenKind::Any,
             );
             agree::<B>(
                 "convolve",
@@ -434,6 +436,7 @@ fn convolution_agrees<B: RowOps>(dtype: DType) {
                     int::<Flex>(&src.offsets),
                     int::<Flex>(&dst.offsets),
                     plan.clone(),
+                    HiddenKind::Any,
                     wanted,
                 );
                 let want = [want.0, want.1, want.2, want.3];

@@ -15,7 +15,7 @@ use steerable_harmonics::plan::ConvolutionPlan;
 
 use super::{register, same_dtype, with_real};
 use crate::RowGroups;
-use crate::host::convolution::{Convolution, Wanted};
+use crate::host::convolution::{Convolution, HiddenKind, Wanted};
 use crate::host::{HostTensor, upload};
 
 /// The tensors that a convolution reads.
@@ -27,6 +27,8 @@ pub struct ConvolutionInputs {
     pub harmonics: Tensor<2>,
     /// Hidden radial features of the edges, `[E, plan.num_radials() * hidden_width]`, one network where the plan has none.
     pub hidden: Tensor<2>,
+    /// What is known of them.
+    pub hidden_kind: HiddenKind,
     /// Last radial layer: `[hidden_width, plan.num_weights()]`, or one more row with the bias.
     pub weight: Tensor<2>,
 }
@@ -35,7 +37,8 @@ pub struct ConvolutionInputs {
 /// `out[i] = sum over e into i of sum over paths of (hidden_e @ weight)_path Q Y(x_e) features[src(e)]`.
 ///
 /// The radial weights are formed tile by tile and never stored for all edges; the backward pass
-/// forms them again. Gradients flow to all four tensors.
+/// forms them again. Gradients flow to all four tensors; that to a hidden feature of zero may stay zero where
+/// they are [`HiddenKind::Rectified`].
 ///
 /// # Shapes
 /// - output: `[dst.num_groups(), plan.irreps_out().dim()]`
@@ -52,6 +55,7 @@ pub fn convolve(
         features,
         harmonics,
         hidden,
+        hidden_kind,
         weight,
     } = inputs;
     same_dtype(
@@ -108,6 +112,7 @@ pub fn convolve(
         src.offsets.clone().into_dispatch(),
         dst.offsets.clone().into_dispatch(),
         plan.clone(),
+        hidden_kind,
     ))
 }
 
@@ -143,11 +148,12 @@ pub trait ConvolutionOps: Backend {
         src_offsets: IntTensor<Self>,
         row_offsets: IntTensor<Self>,
         plan: Arc<ConvolutionPlan>,
+        hidden_kind: HiddenKind,
     ) -> FloatTensor<Self> {
         // Only the backward pass reads these two.
         let _ = (edges_by_src, src_offsets);
         let floats = [features, harmonics, hidden, weight];
-        convolve_on_host::<Self>(floats, [src, row_offsets], &plan)
+        convolve_on_host::<Self>(floats, [src, row_offsets], &plan, hidden_kind)
     }
 
     /// Gradients of [`Self::convolve`] to features, harmonics, hidden and weight. Those that are not
@@ -168,6 +174,7 @@ pub trait ConvolutionOps: Backend {
         src_offsets: IntTensor<Self>,
         row_offsets: IntTensor<Self>,
         plan: Arc<ConvolutionPlan>,
+        hidden_kind: HiddenKind,
         wanted: Wanted,
     ) -> (
         FloatTensor<Self>,
@@ -179,7 +186,7 @@ pub trait ConvolutionOps: Backend {
         let _ = edges_by_src;
         let floats = [features, harmonics, hidden, weight];
         let ints = [src, src_offsets, row_offsets];
-        convolve_backward_on_host::<Self>(grad, floats, ints, &plan, wanted)
+        convolve_backward_on_host::<Self>(grad, floats, ints, (&plan, hidden_kind), wanted)
     }
 }
 
@@ -200,6 +207,7 @@ fn gradient_specs(
     _src_offsets: &TensorSpec,
     _row_offsets: &TensorSpec,
     _plan: &Arc<ConvolutionPlan>,
+    _hidden_kind: &HiddenKind,
     wanted: &Wanted,
 ) -> (TensorSpec, TensorSpec, TensorSpec, TensorSpec) {
     let spec = |like: &TensorSpec, wanted: bool| {
@@ -220,6 +228,7 @@ pub(crate) fn convolve_on_host<B: Backend>(
     floats: [FloatTensor<B>; 4],
     ints: [IntTensor<B>; 2],
     plan: &ConvolutionPlan,
+    hidden_kind: HiddenKind,
 ) -> FloatTensor<B> {
     let [features, harmonics, hidden, weight] = floats;
     let (device, dtype) = (features.device(), features.dtype());
@@ -236,6 +245,7 @@ pub(crate) fn convolve_on_host<B: Backend>(
             harmonics: harmonics.as_slice(),
             harmonics_width,
             hidden: hidden.as_slice(),
+            hidden_kind,
             hidden_width,
             weight: weight.as_slice(),
             src: src.as_slice(),
@@ -252,7 +262,7 @@ pub(crate) fn convolve_backward_on_host<B: Backend>(
     grad: FloatTensor<B>,
     floats: [FloatTensor<B>; 4],
     ints: [IntTensor<B>; 3],
-    plan: &ConvolutionPlan,
+    (plan, hidden_kind): (&ConvolutionPlan, HiddenKind),
     wanted: Wanted,
 ) -> (
     FloatTensor<B>,
@@ -279,6 +289,7 @@ pub(crate) fn convolve_backward_on_host<B: Backend>(
             harmonics: harmonics.as_slice(),
             harmonics_width,
             hidden: hidden.as_slice(),
+            hidden_kind,
             hidden_width: hidden_stride / plan.num_radials().max(1),
             weight: weight.as_slice(),
             src: src.as_slice(),
@@ -325,6 +336,7 @@ impl<B: Backend + ConvolutionOps, C: CheckpointStrategy> ConvolutionOps for Auto
         src_offsets: IntTensor<Self>,
         row_offsets: IntTensor<Self>,
         plan: Arc<ConvolutionPlan>,
+        hidden_kind: HiddenKind,
     ) -> FloatTensor<Self> {
         let nodes = [
             features.node(),
@@ -334,8 +346,8 @@ impl<B: Backend + ConvolutionOps, C: CheckpointStrategy> ConvolutionOps for Auto
         ];
         let floats = [features, harmonics, hidden, weight].map(|tensor| tensor.into_primitive());
         let ints = [src, edges_by_src, src_offsets, row_offsets];
-        let state = (floats, ints, plan);
-        let (floats, ints, plan) = state.clone();
+        let state = (floats, ints, plan, hidden_kind);
+        let (floats, ints, plan, _) = state.clone();
         let [features, harmonics, hidden, weight] = floats;
         let [src, edges_by_src, src_offsets, row_offsets] = ints;
         let out = B::convolve(
@@ -348,6 +360,7 @@ impl<B: Backend + ConvolutionOps, C: CheckpointStrategy> ConvolutionOps for Auto
             src_offsets,
             row_offsets,
             plan,
+            hidden_kind,
         );
         match ConvolveBackward
             .prepare::<C>(nodes)
@@ -365,12 +378,17 @@ struct ConvolveBackward;
 
 impl<B: Backend + ConvolutionOps> Backward<B, 4> for ConvolveBackward {
     /// Its inputs, and nothing for each edge, channel and path: features, harmonics, hidden and weight;
-    /// source rows, edges by source, source offsets and row offsets; the plan.
-    type State = ([FloatTensor<B>; 4], [IntTensor<B>; 4], Arc<ConvolutionPlan>);
+    /// source rows, edges by source, source offsets and row offsets; the plan, and what is known of hidden.
+    type State = (
+        [FloatTensor<B>; 4],
+        [IntTensor<B>; 4],
+        Arc<ConvolutionPlan>,
+        HiddenKind,
+    );
 
     fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<B>(&ops.node);
-        let (floats, ints, plan) = ops.state;
+        let (floats, ints, plan, hidden_kind) = ops.state;
         let [features, harmonics, hidden, weight] = floats;
         let [src, edges_by_src, src_offsets, row_offsets] = ints;
         let wanted = Wanted {
@@ -390,6 +408,7 @@ impl<B: Backend + ConvolutionOps> Backward<B, 4> for ConvolveBackward {
             src_offsets,
             row_offsets,
             plan,
+            hidden_kind,
             wanted,
         );
         register!(

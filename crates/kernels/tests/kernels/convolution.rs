@@ -7,7 +7,7 @@ use steerable_harmonics::plan::{
     ConvolutionPlan, Pair, PathNormalization, PlanOptions, RadialSharing, Weighting, blocks,
 };
 use steerable_irreps::{Irrep, Irreps};
-use steerable_kernels::{ConvolutionInputs, RowGroups, convolve};
+use steerable_kernels::{ConvolutionInputs, HiddenKind, RowGroups, convolve};
 
 use crate::operation::{Case, Cases, Draw, Function, Rounding};
 
@@ -111,6 +111,7 @@ fn kernel(plan: &Arc<ConvolutionPlan>, edges: &Edges) -> Function {
             features,
             harmonics,
             hidden,
+            hidden_kind: HiddenKind::Any,
             weight,
         };
         let src = RowGroups::new(&edges.src, edges.num_src, &device);

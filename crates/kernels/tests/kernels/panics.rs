@@ -8,9 +8,9 @@ use steerable_harmonics::Normalization;
 use steerable_harmonics::plan::RadialSharing;
 use steerable_kernels::{
     Activation, AdamStep, AttentionInputs, AttentionPlan, ConvolutionInputs, EdgeEnds, GatePlan,
-    LayerNormAffine, LinearInputs, LinearPlan, NormAffine, NormNonlinearityOptions, NormPlan,
-    RadialLayerInputs, RadialLayerOptions, RowGroups, ScaledActivation, adam_step, attend,
-    convolve, edge_geometry, equivariant_layer_norm, gate, gather_rows, norm_nonlinearity,
+    HiddenKind, LayerNormAffine, LinearInputs, LinearPlan, NormAffine, NormNonlinearityOptions,
+    NormPlan, RadialLayerInputs, RadialLayerOptions, RowGroups, ScaledActivation, adam_step,
+    attend, convolve, edge_geometry, equivariant_layer_norm, gate, gather_rows, norm_nonlinearity,
     radial_layer, spherical_harmonics, steerable_linear, sum_rows,
 };
 
@@ -46,6 +46,7 @@ fn convolve_refuses_wrong_shapes() {
             features: zeros(features),
             harmonics: zeros(harmonics),
             hidden: zeros(hidden),
+            hidden_kind: HiddenKind::Any,
             weight: zeros(weight),
         };
         convolve(inputs, &groups, dst, &plan)

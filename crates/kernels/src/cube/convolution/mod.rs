@@ -28,7 +28,7 @@ use super::{
     THREADS, buffer, dims, empty_like, has_kernels, one_thread_each, row_major, upload, zeros,
 };
 use crate::ConvolutionOps;
-use crate::host::convolution::Wanted;
+use crate::host::convolution::{HiddenKind, Wanted};
 use crate::ops::convolution::{convolve_backward_on_host, convolve_on_host};
 
 /// Numbers of an intermediate result that are kept at a time: 64 MiB, half of what WebGPU binds.
@@ -221,10 +221,11 @@ impl ConvolutionOps for CubeBackend {
         src_offsets: CubeTensor,
         row_offsets: CubeTensor,
         plan: Arc<ConvolutionPlan>,
+        hidden_kind: HiddenKind,
     ) -> CubeTensor {
         let floats = [features, harmonics, hidden, weight];
         if !has_kernels(floats[0].dtype) {
-            return convolve_on_host::<Self>(floats, [src, row_offsets], &plan);
+            return convolve_on_host::<Self>(floats, [src, row_offsets], &plan, hidden_kind);
         }
         let _ = (edges_by_src, src_offsets);
         let convolution = Convolution::new(floats, src, row_offsets, plan);
@@ -245,12 +246,14 @@ impl ConvolutionOps for CubeBackend {
         src_offsets: CubeTensor,
         row_offsets: CubeTensor,
         plan: Arc<ConvolutionPlan>,
+        hidden_kind: HiddenKind,
         wanted: Wanted,
     ) -> (CubeTensor, CubeTensor, CubeTensor, CubeTensor) {
         let floats = [features, harmonics, hidden, weight];
         if !has_kernels(floats[0].dtype) {
             let ints = [src, src_offsets, row_offsets];
-            return convolve_backward_on_host::<Self>(grad, floats, ints, &plan, wanted);
+            let known = (&*plan, hidden_kind);
+            return convolve_backward_on_host::<Self>(grad, floats, ints, known, wanted);
         }
         let convolution = Convolution::new(floats, src, row_offsets, plan);
         let zeros = |wanted: bool, like: &CubeTensor| {

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
 
 use super::backward::Backward;
-use super::{Convolution, CubeTensor, Wanted};
+use super::{Convolution, CubeTensor, HiddenKind, Wanted};
 use crate::ops::convolution::{convolve_backward_on_host, convolve_on_host};
 
 const ALL: Wanted = Wanted {
@@ -107,10 +107,20 @@ fn agrees_with_the_host(plan: ConvolutionPlan, sizes: Sizes) {
         ends: ours.ends(&ints(&by_src)),
     };
     let [to_features, to_harmonics] = ours.backward_inputs(&backward, ALL);
-    let host = convolve_on_host::<CubeBackend>(inputs.clone(), [src.clone(), rows.clone()], &plan);
+    let host = convolve_on_host::<CubeBackend>(
+        inputs.clone(),
+        [src.clone(), rows.clone()],
+        &plan,
+        HiddenKind::Any,
+    );
     let sources = backward.src_offsets.clone();
-    let of_host =
-        convolve_backward_on_host::<CubeBackend>(grad, inputs, [src, sources, rows], &plan, ALL);
+    let of_host = convolve_backward_on_host::<CubeBackend>(
+        grad,
+        inputs,
+        [src, sources, rows],
+        (&plan, HiddenKind::Any),
+        ALL,
+    );
     // The longest sum, of which each term is rounded.
     let bound = (edges + hidden + plan.num_weights()) as f32 * f32::EPSILON;
     for (what, ours, host) in [

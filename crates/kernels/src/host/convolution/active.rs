@@ -23,7 +23,10 @@ pub(super) struct ActiveHidden<T> {
     held: Option<(usize, Range<usize>)>,
 }
 
-/// Lists with room for `most` numbers each.
+/// How many numbers a list is read at a time.
+pub(super) const FOUR: usize = 4;
+
+/// Lists with room for `most` numbers each, some fours.
 struct Lists<T> {
     all: Vec<Active<T>>,
     most: usize,
@@ -44,8 +47,8 @@ impl<T: Real> Lists<T> {
             index: 0,
             value: T::ZERO,
         };
-        self.all.resize(lists * most, none);
-        self.most = most;
+        self.most = most.next_multiple_of(FOUR);
+        self.all.resize(lists * self.most, none);
         self.counts.clear();
         self.counts.resize(lists, 0);
     }
@@ -64,6 +67,15 @@ impl<T: Real> Lists<T> {
     fn iter(&self) -> impl Iterator<Item = &[Active<T>]> {
         let lists = self.all.chunks_exact(self.most.max(1));
         lists.zip(&self.counts).map(|(list, &count)| &list[..count])
+    }
+
+    /// With what stands behind a list, that the last four be whole.
+    fn fours(&self) -> impl Iterator<Item = &[[Active<T>; FOUR]]> {
+        let lists = self.all.chunks_exact(self.most.max(1));
+        lists.zip(&self.counts).map(|(list, &count)| {
+            let (fours, _) = list.as_chunks();
+            &fours[..count.div_ceil(FOUR)]
+        })
     }
 }
 
@@ -109,6 +121,11 @@ impl<T: Real> ActiveHidden<T> {
     /// For each edge its hidden features.
     pub(super) fn of_edges(&self) -> impl Iterator<Item = &[Active<T>]> {
         self.by_edge.iter()
+    }
+
+    /// The same by fours, the last of which may have some more, of whatever value, that mean nothing.
+    pub(super) fn fours_of_edges(&self) -> impl Iterator<Item = &[[Active<T>; FOUR]]> {
+        self.by_edge.fours()
     }
 
     /// For each hidden feature its edges.

@@ -65,8 +65,9 @@ pub(crate) struct Size {
     pub(crate) rows: usize,
     /// Hidden width, counting the bias.
     pub(crate) hidden: usize,
-    /// Hidden features that are not zero, in the mean, counting the bias.
-    pub(crate) active: f64,
+    /// Hidden features that are not zero, in the mean, counting the bias. None where the order that leaves
+    /// out the others fits no group.
+    pub(crate) active: Option<f64>,
     pub(crate) pass: Pass,
 }
 
@@ -86,15 +87,9 @@ pub(crate) fn choose_without_frames<T>(groups: &mut [Group<'_, T>], size: Size) 
         let orders = [Order::EdgeWeights, Order::RowSums, Order::SparseEdgeWeights];
         let cheapest = orders
             .into_iter()
-            .filter(|&order| order != Order::SparseEdgeWeights || may_be_sparse(group, size))
             .min_by(|&a, &b| cost(group, a, size).total_cmp(&cost(group, b, size)));
-        group.order = cheapest.expect("two orders fit every group");
+        group.order = cheapest.expect("there are three orders");
     }
-}
-
-/// Whether the order fits the group, and a strip the first cache, as where its costs were measured.
-fn may_be_sparse<T>(group: &Group<'_, T>, size: Size) -> bool {
-    size.hidden <= MOST_HIDDEN && group.fits_strips(size.pass)
 }
 
 fn cost<T>(group: &Group<'_, T>, order: Order, size: Size) -> f64 {
@@ -143,13 +138,19 @@ fn by_edges<T>(group: &Group<'_, T>, size: Size) -> f64 {
     size.backward(GRADIENTS_BY_EDGES) * size.edges as f64 * each
 }
 
+/// Infinite where the order does not fit the group, or a strip not the first cache, as where its costs were
+/// measured.
 fn by_active_hidden<T>(group: &Group<'_, T>, size: Size) -> f64 {
+    let fits = size.hidden <= MOST_HIDDEN && group.fits_strips(size.pass);
+    let Some(active) = size.active.filter(|_| fits) else {
+        return f64::INFINITY;
+    };
     let components = group.components as f64;
     let sparse = match size.pass {
         Pass::Forward => SPARSE,
         Pass::Backward { .. } => SPARSE_GRADIENTS,
     };
-    let each = sparse.weight + sparse.feature * size.active + sparse.component * components;
+    let each = sparse.weight + sparse.feature * active + sparse.component * components;
     let each = weights(group, group.paths.len()) * each + coupling(group);
     size.backward(GRADIENTS_BY_EDGES) * size.edges as f64 * each
 }

@@ -6,9 +6,10 @@ use std::ops::Range;
 
 use steerable_harmonics::plan::{Pair, Weighting};
 
+use super::cost::Pass;
 use super::lanes::LANES;
 use super::program::{Group, Order, Program};
-use super::strips::{self, Strips, Unit};
+use super::strips::{self, Unit};
 use super::{Convolution, Wanted};
 use crate::host::matmul::Matrix;
 use crate::host::real::{Real, axpy};
@@ -77,15 +78,14 @@ impl<'a, T: Real> Layer<'a, T> {
 /// layer is read as it is.
 pub(crate) struct PackedWeight<T> {
     numbers: Vec<T>,
-    pub(super) strips: Strips<T>,
+    pub(super) strips: Vec<Unit<T>>,
 }
 
 impl<T: Real> PackedWeight<T> {
     /// For pairs that sum rows first `[path, c_in, hidden, c_out]`: (c_in, hidden) is one index; for those
     /// by edge weights `[column, hidden]`.
     pub(super) fn forward(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
-        let strips = Strips::forward(convolution, program);
-        let mut packed = Self::by_column(convolution, program, strips);
+        let mut packed = Self::without_row_sums(convolution, program, Pass::Forward);
         let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
         for (_, pair) in pairs_in(program, Order::RowSums) {
             for (at, h, column) in channel_runs(pair, hidden) {
@@ -111,11 +111,12 @@ impl<T: Real> PackedWeight<T> {
             layer.write_by_column(0..columns, &mut packed);
             return Self {
                 numbers: packed,
-                strips: Strips::default(),
+                strips: Vec::new(),
             };
         }
-        let strips = Strips::backward(convolution, program, wanted);
-        let mut packed = Self::by_column(convolution, program, strips);
+        let to_harmonics = wanted.harmonics;
+        let pass = Pass::Backward { to_harmonics };
+        let mut packed = Self::without_row_sums(convolution, program, pass);
         for (group, pair) in pairs_in(program, Order::RowSums) {
             let (mul, channels) = (group.input.mul, pair.output.mul);
             for path in 0..group.paths.len() {
@@ -135,11 +136,11 @@ impl<T: Real> PackedWeight<T> {
         packed
     }
 
-    /// With room for the pairs that sum rows first, and the pairs by edge weights as they are wanted.
-    fn by_column(
+    /// With zeros for the pairs that sum rows first.
+    fn without_row_sums(
         convolution: &Convolution<'_, T>,
         program: &Program<'_, T>,
-        strips: Strips<T>,
+        pass: Pass,
     ) -> Self {
         let (layer, hidden) = (convolution.layer(), convolution.hidden_width);
         let by_edge_weights = || pairs_in(program, Order::EdgeWeights);
@@ -155,7 +156,7 @@ impl<T: Real> PackedWeight<T> {
         }
         Self {
             numbers: packed,
-            strips,
+            strips: strips::pack(convolution, program, pass),
         }
     }
 

@@ -64,12 +64,23 @@ pub(crate) struct Convolution<'a, T> {
     /// `[num_edges, num_radials * hidden_width]`
     pub(crate) hidden: &'a [T],
     pub(crate) hidden_width: usize,
+    pub(crate) hidden_kind: HiddenKind,
     /// `[hidden_width, num_weights]`, with one more row when there is a bias.
     pub(crate) weight: &'a [T],
     /// Row of `features` that each edge reads.
     pub(crate) src: &'a [i32],
     /// Edges `row_offsets[i]..row_offsets[i + 1]` are summed into output row i.
     pub(crate) row_offsets: &'a [i32],
+}
+
+/// What is known of the hidden radial features of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HiddenKind {
+    /// Nothing.
+    Any,
+    /// They come straight out of a ReLU. Its derivative is zero where it gives zero, so the gradient to a hidden
+    /// feature of zero does not matter: it may be left at zero.
+    Rectified,
 }
 
 /// Which gradients the backward pass must form.
@@ -183,13 +194,12 @@ impl<'a, T: Real> Convolution<'a, T> {
     fn size(&self, groups: &[Group<'_, T>], pass: Pass) -> Size {
         let rows = self.row_offsets.windows(2).filter(|pair| pair[0] < pair[1]);
         let hidden = self.hidden_width + usize::from(self.bias().is_some());
+        let may_be_sparse = self.hidden_kind == HiddenKind::Rectified
+            && groups.iter().any(|group| group.fits_strips(pass));
         Size {
             edges: self.num_edges(),
             rows: rows.count(),
-            active: match groups.iter().any(|group| group.fits_strips(pass)) {
-                true => self.active_hidden(),
-                false => hidden as f64,
-            },
+            active: may_be_sparse.then(|| self.active_hidden()),
             hidden,
             pass,
         }

@@ -3,28 +3,31 @@
 
 use steerable_harmonics::plan::Pair;
 
-use super::active::{Active, ActiveHidden};
+use super::active::{Active, ActiveHidden, FOUR};
 use super::cost::Pass;
 use super::couple::kernel_entries;
 use super::lanes::{LANES, Lanes, Packed, multiply_add, scaled_add};
 use super::program::{Group, Order, PathProgram, Program, Slot};
 use super::radial_weights::Span;
-use super::strips::{PathMatrix, Strip, Strips, Unit, by_shape, hidden_units, numbers, rows_of};
+use super::strips::{PathMatrix, Strip, Unit, by_shape, rows_of};
 use super::tiles::Tile;
 use super::{Convolution, EDGES, EdgeRows, Wanted};
 use crate::host::real::Real;
-use crate::host::simd::{Instructions, Loop, dispatch};
+use crate::host::simd::{Instructions, Loop, dispatch, fetch_ahead};
 
 /// One tile.
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a, T> {
     pub(super) convolution: &'a Convolution<'a, T>,
-    pub(super) strips: &'a Strips<T>,
+    pub(super) strips: &'a [Unit<T>],
     pub(super) tile: &'a Tile,
     /// The row of each edge of the tile.
     pub(super) rows: &'a [usize],
     pub(super) y: &'a Packed<T>,
 }
+
+/// Sums over every eighth column.
+type Half<T> = [T; LANES / 2];
 
 /// Buffers of one thread.
 pub(super) struct SparseEdges<T> {
@@ -38,8 +41,8 @@ pub(super) struct SparseEdges<T> {
     messages: Vec<T>,
     /// The gradient to a strip of radial weights, `[edge, unit]`.
     to_radial: Vec<Unit<T>>,
-    /// The gradient to hidden features, `[edge, hidden]` in whole units.
-    to_hidden: Vec<Unit<T>>,
+    /// The gradient to the hidden features in the lists of a span's edges, as sums that are still apart.
+    to_hidden: Vec<Half<T>>,
     /// Where the numbers of each edge begin in `z`, in its message and in what the rows have.
     at_edge: Vec<usize>,
     at_message: Vec<usize>,
@@ -66,7 +69,7 @@ impl<T: Real> SparseEdges<T> {
             to_z: vec![T::ZERO; back * coupled],
             messages: vec![T::ZERO; (edges - back) * messages.unwrap_or(0)],
             to_radial: vec![Unit::ZERO; back * Strip::MOST_UNITS],
-            to_hidden: vec![Unit::ZERO; back * hidden_units(convolution)],
+            to_hidden: vec![[T::ZERO; LANES / 2]; back * list_len(convolution)],
             at_edge: Vec::new(),
             at_message: Vec::new(),
             at_row: Vec::new(),
@@ -98,11 +101,13 @@ impl<T: Real> SparseEdges<T> {
                         .extend((0..count).map(|edge| edge * numbers(pair)));
                     let matrix = PathMatrix::new(group, pair, index, Pass::Forward);
                     let rows = rows_of(job.convolution);
-                    let weight = matrix.of(&job.strips.weight, rows);
+                    let weights = matrix.onwards(job.strips, rows);
                     let own = own.expect("the buffer holds the messages of the largest group");
                     for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
+                        let (weight, next) = strip.of(weights, rows);
                         dispatch(Forward {
-                            weight: strip.weight(weight, rows),
+                            weight,
+                            next,
                             active: &self.active,
                             strip,
                             components: group.components,
@@ -146,13 +151,13 @@ impl<T: Real> SparseEdges<T> {
         let to_harmonics = wanted.harmonics;
         let pass = Pass::Backward { to_harmonics };
         let to_z = wanted.features || wanted.harmonics;
-        let (rows, hidden) = (rows_of(job.convolution), hidden_units(job.convolution));
-        let to_hidden = wanted.hidden && hidden > 0;
+        let rows = rows_of(job.convolution);
+        let list = list_len(job.convolution);
         for span in Span::all(job.tile) {
             self.active.hold(job.convolution, group.radial, &span);
             let count = span.edges.len();
-            if to_hidden {
-                self.to_hidden[..count * hidden].fill(Unit::ZERO);
+            if wanted.hidden {
+                self.to_hidden[..count * list].fill([T::ZERO; LANES / 2]);
             }
             for index in 0..group.paths.len() {
                 self.couple(job, group, index, &span);
@@ -165,8 +170,10 @@ impl<T: Real> SparseEdges<T> {
                     let (z, g) = (group.input.mul, pair.output.mul);
                     for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
                         let to_radial = &mut self.to_radial[..count * strip.len()];
+                        let (own, next) = strip.of(matrix.onwards(job.strips, rows), rows);
                         dispatch(Backward {
-                            weight: strip.weight(matrix.of(&job.strips.weight, rows), rows),
+                            weight: own,
+                            next,
                             active: &self.active,
                             strip,
                             components: group.components,
@@ -187,23 +194,25 @@ impl<T: Real> SparseEdges<T> {
                             }),
                             to_radial: (wanted.weight || wanted.hidden).then_some(&mut *to_radial),
                         });
-                        if wanted.weight {
-                            let to = matrix.of_mut(weight, rows);
-                            dispatch(ToWeight {
-                                to: &mut to[strip.before * rows..][..strip.len() * rows],
+                        if wanted.hidden {
+                            dispatch(ToHidden {
+                                to: &mut self.to_hidden,
+                                list,
+                                weight: own,
                                 active: &self.active,
                                 to_radial,
                                 strip,
                             });
                         }
-                        if to_hidden {
-                            let columns = LANES * hidden;
-                            let weight = job.strips.by_column(&matrix, hidden);
-                            dispatch(ToHidden {
-                                to: &mut self.to_hidden[..count * hidden],
-                                weight: strip.weight(weight, columns),
+                        if wanted.weight {
+                            let to = matrix.onwards_mut(weight, rows);
+                            let (to, next) = strip.of_mut(to, rows);
+                            dispatch(ToWeight {
+                                to,
+                                next,
+                                active: &self.active,
                                 to_radial,
-                                hidden,
+                                strip,
                             });
                         }
                     }
@@ -212,7 +221,7 @@ impl<T: Real> SparseEdges<T> {
                     self.couple_backward(job, group, index, &span, wanted, edges);
                 }
             }
-            if to_hidden {
+            if wanted.hidden {
                 self.add_to_hidden(job, group, &span, edges);
             }
         }
@@ -279,16 +288,27 @@ impl<T: Real> SparseEdges<T> {
             job.convolution.hidden_width,
             job.convolution.hidden_stride(),
         );
-        let units = hidden_units(job.convolution);
-        let own = self.to_hidden.chunks_exact(units);
-        for (edge, own) in span.within(job.tile).zip(own) {
+        let own = self.to_hidden.chunks_exact(list_len(job.convolution));
+        let lists = self.active.of_edges().zip(own);
+        for (edge, (active, own)) in span.within(job.tile).zip(lists) {
             let row = &mut edges.hidden[edge * stride + group.radial * width..][..width];
-            for (to, Unit(own)) in row.chunks_mut(LANES).zip(own) {
-                to.iter_mut().zip(own).for_each(|(to, &own)| *to += own);
+            for (&Active { index, .. }, own) in active.iter().zip(own) {
+                // The bias has no gradient to a feature.
+                if let Some(to) = row.get_mut(index as usize) {
+                    *to += own.iter().fold(T::ZERO, |sum, &part| sum + part);
+                }
             }
         }
     }
 }
+
+/// Room for the hidden features of one edge.
+fn list_len<T: Real>(convolution: &Convolution<'_, T>) -> usize {
+    rows_of(convolution).next_multiple_of(FOUR)
+}
+
+/// Units of the next strip that are fetched with each edge: a strip of forty hidden features in a span.
+const UNITS_AHEAD: usize = 4;
 
 /// Rows of numbers: component `m` of an edge begins at `at[edge] + m stride`.
 #[derive(Clone, Copy)]
@@ -367,6 +387,8 @@ fn outer<I: Instructions, T: Real, const R: usize, const U: usize, const N: usiz
 /// Radial weights formed and applied.
 struct Forward<'a, T> {
     weight: &'a [Unit<T>],
+    /// What is read next.
+    next: &'a [Unit<T>],
     active: &'a ActiveHidden<T>,
     strip: Strip,
     components: usize,
@@ -380,7 +402,9 @@ impl<T: Real> Forward<'_, T> {
         let (row, column) = (self.strip.row, self.strip.unit * LANES);
         let (weight, _) = self.weight.as_chunks::<N>();
         let places = self.z.at.iter().zip(self.out.at);
+        let mut next = self.next.chunks(UNITS_AHEAD);
         for (active, (&z, &out)) in self.active.of_edges().zip(places) {
+            next.next().into_iter().for_each(fetch_ahead);
             let formed = form::<I, T, N>(weight, active);
             apply::<I, T, R, U, N>(
                 &formed,
@@ -404,6 +428,8 @@ impl<T: Real> Loop for Forward<'_, T> {
 /// The transposes of [`Forward`], with input channels side by side.
 struct Backward<'a, T> {
     weight: &'a [Unit<T>],
+    /// What is read next.
+    next: &'a [Unit<T>],
     active: &'a ActiveHidden<T>,
     strip: Strip,
     components: usize,
@@ -421,7 +447,9 @@ impl<T: Real> Backward<'_, T> {
         if let Some(to_z) = self.to_z {
             let (weight, _) = self.weight.as_chunks::<N>();
             let places = self.grad.at.iter().zip(to_z.at);
+            let mut next = self.next.chunks(UNITS_AHEAD);
             for (active, (&grad, &to)) in self.active.of_edges().zip(places) {
+                next.next().into_iter().for_each(fetch_ahead);
                 let formed = form::<I, T, N>(weight, active);
                 let to = (&mut to_z.data[to + column..], to_z.stride);
                 apply::<I, T, R, U, N>(&formed, self.components, grad_of(grad), to);
@@ -450,6 +478,8 @@ impl<T: Real> Loop for Backward<'_, T> {
 /// `to[feature, column] += sum over edges of hidden[edge, feature] to_radial[edge, column]`
 struct ToWeight<'a, T> {
     to: &'a mut [Unit<T>],
+    /// What is added to next.
+    next: &'a [Unit<T>],
     active: &'a ActiveHidden<T>,
     to_radial: &'a [Unit<T>],
     strip: Strip,
@@ -460,7 +490,9 @@ impl<T: Real> ToWeight<'_, T> {
     fn features<I: Instructions, const R: usize, const U: usize, const N: usize>(self) {
         let (to_radial, _) = self.to_radial.as_chunks::<N>();
         let (to, _) = self.to.as_chunks_mut::<N>();
+        let mut next = self.next.chunks(N);
         for (to, edges) in to.iter_mut().zip(self.active.of_features()) {
+            next.next().into_iter().for_each(fetch_ahead);
             let mut sums = [[T::ZERO; LANES]; N];
             for n in 0..N {
                 sums[n] = to[n].0;
@@ -487,59 +519,63 @@ impl<T: Real> Loop for ToWeight<'_, T> {
     }
 }
 
-/// `to[edge, feature] += sum over columns of to_radial[edge, column] weight[column, feature]`, of all
-/// features: the gradient to one that is zero is none the less a gradient.
+/// `to[edge, n] += to_radial[edge, column] weight[feature n, column]` for the hidden features in the edge's
+/// list, eight columns side by side.
 struct ToHidden<'a, T> {
-    to: &'a mut [Unit<T>],
+    to: &'a mut [Half<T>],
+    /// Room for one edge.
+    list: usize,
     weight: &'a [Unit<T>],
+    active: &'a ActiveHidden<T>,
     to_radial: &'a [Unit<T>],
-    /// Units of hidden features.
-    hidden: usize,
+    strip: Strip,
 }
 
 impl<T: Real> ToHidden<'_, T> {
     #[inline(always)]
-    fn edges<I: Instructions, const R: usize, const U: usize, const N: usize>(
-        &mut self,
-        strip: Strip,
-    ) {
-        let (first, unit) = (strip.row, strip.unit);
-        let columns = self.weight.len() / self.hidden;
-        let to = |r: usize, u: usize| (first + r) * self.hidden + unit + u;
-        let mut sums = [[T::ZERO; LANES]; N];
-        for r in 0..R {
-            for u in 0..U {
-                sums[r * U + u] = self.to[to(r, u)].0;
-            }
-        }
-        let scalars: [&[T]; R] =
-            std::array::from_fn(|r| &numbers(self.to_radial)[(first + r) * columns..][..columns]);
-        for (column, weight) in self.weight.chunks_exact(self.hidden).enumerate() {
-            let weight = &weight[unit..][..U];
-            for r in 0..R {
-                for u in 0..U {
-                    let sum = &mut sums[r * U + u];
-                    *sum = scaled_add::<I, T>(&weight[u].0, scalars[r][column], sum);
-                }
-            }
-        }
-        for r in 0..R {
-            for u in 0..U {
-                self.to[to(r, u)] = Unit(sums[r * U + u]);
+    fn edges<I: Instructions, const R: usize, const U: usize, const N: usize>(self) {
+        let (weight, _) = self.weight.as_chunks::<N>();
+        let (to_radial, _) = self.to_radial.as_chunks::<N>();
+        let lists = self.active.fours_of_edges().zip(to_radial);
+        for (to, (active, to_radial)) in self.to.chunks_exact_mut(self.list).zip(lists) {
+            let to_radial: [Lanes<T>; N] = std::array::from_fn(|n| to_radial[n].0);
+            let (to, _) = to.as_chunks_mut::<FOUR>();
+            for (to, active) in to.iter_mut().zip(active) {
+                let weight = active.map(|one| &weight[one.index as usize]);
+                *to = add_products::<I, T, N>(weight, &to_radial, *to);
             }
         }
     }
+}
+
+/// Adds the products with each of four rows, eight columns side by side: their sums and a strip of the other
+/// factor are what the registers hold.
+#[inline(always)]
+fn add_products<I: Instructions, T: Real, const N: usize>(
+    rows: [&[Unit<T>; N]; FOUR],
+    other: &[Lanes<T>; N],
+    mut sums: [Half<T>; FOUR],
+) -> [Half<T>; FOUR] {
+    for n in 0..N {
+        let (other, _) = other[n].as_chunks::<{ LANES / 2 }>();
+        for (half, other) in other.iter().enumerate() {
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                let (row, _) = row[n].0.as_chunks::<{ LANES / 2 }>();
+                for lane in 0..LANES / 2 {
+                    sum[lane] = I::multiply_add(row[half][lane], other[lane], sum[lane]);
+                }
+            }
+        }
+    }
+    sums
 }
 
 impl<T: Real> Loop for ToHidden<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: Instructions>(mut self) {
-        let edges = self.to.len() / self.hidden;
-        for strip in Strip::cut_short::<T>(edges, self.hidden) {
-            by_shape!(strip.rows, strip.units, self.edges::<I>(strip));
-        }
+    fn run<I: Instructions>(self) {
+        by_shape!(self.strip.rows, self.strip.units, self.edges::<I>());
     }
 }
 

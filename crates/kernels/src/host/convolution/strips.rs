@@ -6,10 +6,10 @@
 
 use steerable_harmonics::plan::Pair;
 
+use super::Convolution;
 use super::cost::Pass;
 use super::lanes::LANES;
 use super::program::{Group, Order, Program};
-use super::{Convolution, Wanted};
 use crate::host::real::Real;
 use crate::host::tasks::{run_all, split_mut};
 
@@ -20,14 +20,6 @@ pub(super) struct Unit<T>(pub(super) [T; LANES]);
 
 impl<T: Real> Unit<T> {
     pub(super) const ZERO: Self = Self([T::ZERO; LANES]);
-}
-
-/// The numbers of units, one after the other.
-pub(super) fn numbers<T: Real>(units: &[Unit<T>]) -> &[T] {
-    const { assert!(size_of::<Unit<T>>() == LANES * size_of::<T>()) };
-    // SAFETY: a unit is sixteen numbers and nothing else, as is asserted, so as many times sixteen lie
-    // there, in memory that stays borrowed as long.
-    unsafe { std::slice::from_raw_parts(units.as_ptr().cast(), units.len() * LANES) }
 }
 
 /// A block of a matrix.
@@ -52,26 +44,23 @@ impl Strip {
         self.rows * self.units
     }
 
-    /// Its part of a matrix, where each unit has `numbers`.
-    pub(super) fn weight<'s, U>(&self, matrix: &'s [U], numbers: usize) -> &'s [U] {
-        &matrix[self.before * numbers..(self.before + self.len()) * numbers]
+    /// Its part of a matrix, where each unit has `numbers`, and what lies behind it.
+    pub(super) fn of<'s, U>(&self, matrix: &'s [U], numbers: usize) -> (&'s [U], &'s [U]) {
+        matrix[self.before * numbers..].split_at(self.len() * numbers)
+    }
+
+    pub(super) fn of_mut<'s, U>(
+        &self,
+        matrix: &'s mut [U],
+        numbers: usize,
+    ) -> (&'s mut [U], &'s [U]) {
+        let (own, behind) = matrix[self.before * numbers..].split_at_mut(self.len() * numbers);
+        (own, behind)
     }
 
     /// Cuts a matrix of `rows` rows of `units` units.
     pub(super) fn cut<T>(rows: usize, units: usize) -> impl Iterator<Item = Self> {
-        Self::cut_into(
-            Self::MOST_UNITS * size_of::<f32>() / size_of::<T>(),
-            rows,
-            units,
-        )
-    }
-
-    /// The same in strips that leave room for the units that are read.
-    pub(super) fn cut_short<T>(rows: usize, units: usize) -> impl Iterator<Item = Self> {
-        Self::cut_into(4 * size_of::<f32>() / size_of::<T>(), rows, units)
-    }
-
-    fn cut_into(most_units: usize, rows: usize, units: usize) -> impl Iterator<Item = Self> {
+        let most_units = Self::MOST_UNITS * size_of::<f32>() / size_of::<T>();
         let (mut row, mut unit, mut before) = (0, 0, 0);
         std::iter::from_fn(move || {
             if unit == units || rows == 0 {
@@ -129,16 +118,6 @@ macro_rules! by_shape {
 
 pub(super) use by_shape;
 
-/// What a pass reads and writes of the pairs that go by strips.
-#[derive(Default)]
-pub(super) struct Strips<T> {
-    /// `[strip, hidden, unit]`
-    pub(super) weight: Vec<Unit<T>>,
-    /// `[column, hidden]` in the order of the strips, without the bias, in whole units of hidden features.
-    /// Empty where no gradient to hidden features is formed.
-    by_column: Vec<Unit<T>>,
-}
-
 /// Where a path of a pair stands, and its matrix.
 #[derive(Clone, Copy)]
 pub(super) struct PathMatrix {
@@ -189,13 +168,13 @@ impl PathMatrix {
             .collect()
     }
 
-    /// The part of its strips, where each unit has `numbers` of them.
-    pub(super) fn of<'s, U>(&self, all: &'s [U], numbers: usize) -> &'s [U] {
-        &all[self.first * numbers..(self.first + self.len()) * numbers]
+    /// Its strips, where each unit has `numbers`, and those of the matrices behind it.
+    pub(super) fn onwards<'s, U>(&self, all: &'s [U], numbers: usize) -> &'s [U] {
+        &all[self.first * numbers..]
     }
 
-    pub(super) fn of_mut<'s, U>(&self, all: &'s mut [U], numbers: usize) -> &'s mut [U] {
-        &mut all[self.first * numbers..(self.first + self.len()) * numbers]
+    pub(super) fn onwards_mut<'s, U>(&self, all: &'s mut [U], numbers: usize) -> &'s mut [U] {
+        &mut all[self.first * numbers..]
     }
 
     /// For each unit of a strip, its first column in the layer.
@@ -212,11 +191,6 @@ impl PathMatrix {
 /// Rows of a strip: hidden features, and one for the bias.
 pub(super) fn rows_of<T: Real>(convolution: &Convolution<'_, T>) -> usize {
     convolution.hidden_width + usize::from(convolution.bias().is_some())
-}
-
-/// Units of the hidden features of one edge or column.
-pub(super) fn hidden_units<T: Real>(convolution: &Convolution<'_, T>) -> usize {
-    convolution.hidden_width.div_ceil(LANES)
 }
 
 /// Gives the groups that go by strips their places, one behind the other.
@@ -243,57 +217,24 @@ pub(super) fn gradient<T: Real>(
     vec![Unit::ZERO; units_of(program) * rows_of(convolution)]
 }
 
-impl<T: Real> Strips<T> {
-    pub(super) fn forward(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
-        Self::new(convolution, program, Pass::Forward, false)
-    }
-
-    pub(super) fn backward(
-        convolution: &Convolution<'_, T>,
-        program: &Program<'_, T>,
-        wanted: Wanted,
-    ) -> Self {
-        let to_harmonics = wanted.harmonics;
-        let pass = Pass::Backward { to_harmonics };
-        Self::new(convolution, program, pass, wanted.hidden)
-    }
-
-    fn new(
-        convolution: &Convolution<'_, T>,
-        program: &Program<'_, T>,
-        pass: Pass,
-        by_column: bool,
-    ) -> Self {
-        let units = units_of(program);
-        let (rows, hidden) = (rows_of(convolution), hidden_units(convolution));
-        let of_column = if by_column { LANES * hidden } else { 0 };
-        let mut strips = Self {
-            weight: vec![Unit::ZERO; units * rows],
-            by_column: vec![Unit::ZERO; units * of_column],
-        };
-        let matrices = PathMatrix::all(program, pass);
-        let lengths = |numbers: usize| matrices.iter().map(move |matrix| matrix.len() * numbers);
-        let weights = split_mut(&mut strips.weight, lengths(rows));
-        let columns = split_mut(&mut strips.by_column, lengths(of_column));
-        let tasks = matrices.iter().zip(weights).zip(columns).collect();
-        run_all(tasks, |((matrix, weight), by_column)| {
-            for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
-                let len = strip.len();
-                let weight = &mut weight[strip.before * rows..][..len * rows];
-                fill(convolution, matrix, strip, weight);
-                if !by_column.is_empty() {
-                    let columns = &mut by_column[strip.before * of_column..][..len * of_column];
-                    transpose(weight, len, columns, hidden, convolution.hidden_width);
-                }
-            }
-        });
-        strips
-    }
-
-    /// Of a matrix `[column, hidden]`.
-    pub(super) fn by_column(&self, matrix: &PathMatrix, hidden: usize) -> &[Unit<T>] {
-        matrix.of(&self.by_column, LANES * hidden)
-    }
+/// The strips that a pass reads, `[strip, hidden, unit]`.
+pub(super) fn pack<T: Real>(
+    convolution: &Convolution<'_, T>,
+    program: &Program<'_, T>,
+    pass: Pass,
+) -> Vec<Unit<T>> {
+    let rows = rows_of(convolution);
+    let mut strips = vec![Unit::ZERO; units_of(program) * rows];
+    let matrices = PathMatrix::all(program, pass);
+    let lengths = matrices.iter().map(|matrix| matrix.len() * rows);
+    let own = split_mut(&mut strips, lengths);
+    run_all(matrices.iter().zip(own).collect(), |(matrix, own)| {
+        for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
+            let (own, _) = strip.of_mut(own, rows);
+            fill(convolution, matrix, strip, own);
+        }
+    });
+    strips
 }
 
 /// Copies a strip out of the layer.
@@ -313,27 +254,6 @@ fn fill<T: Real>(
     }
 }
 
-/// `[hidden, unit]` of `len` units to `[column, hidden]`, sixteen by sixteen.
-fn transpose<T: Real>(
-    strip: &[Unit<T>],
-    len: usize,
-    to: &mut [Unit<T>],
-    hidden: usize,
-    width: usize,
-) {
-    for (unit, to) in to.chunks_exact_mut(LANES * hidden).enumerate() {
-        for (first, features) in (0..hidden).zip((0..width).step_by(LANES)) {
-            let features = features..(features + LANES).min(width);
-            for (lane, to) in to.chunks_exact_mut(hidden).enumerate() {
-                let to = &mut to[first].0;
-                for (to, feature) in to.iter_mut().zip(features.clone()) {
-                    *to = strip[feature * len + unit].0[lane];
-                }
-            }
-        }
-    }
-}
-
 /// Writes a gradient to the strips of a backward pass in the layout of the layer.
 pub(super) fn unpack<T: Real>(
     gradient: &[Unit<T>],
@@ -346,8 +266,8 @@ pub(super) fn unpack<T: Real>(
     for matrix in PathMatrix::all(program, Pass::Backward { to_harmonics }) {
         let [_, by_column] = matrix.strides;
         for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
-            let gradient = &matrix.of(gradient, rows)[strip.before * rows..];
-            for (h, from) in gradient.chunks_exact(strip.len()).take(rows).enumerate() {
+            let (gradient, _) = strip.of(matrix.onwards(gradient, rows), rows);
+            for (h, from) in gradient.chunks_exact(strip.len()).enumerate() {
                 let layer = &mut to[h * all..(h + 1) * all];
                 for (Unit(from), column) in from.iter().zip(matrix.columns_of(strip)) {
                     let to = layer[column..].iter_mut().step_by(by_column);

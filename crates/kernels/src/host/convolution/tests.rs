@@ -7,7 +7,7 @@ use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions,
 
 use super::program::Order;
 use super::tiles::{Tile, split_at_rows, tiles};
-use super::{Convolution, Wanted};
+use super::{Convolution, HiddenKind, Wanted};
 use crate::host::real::Real;
 
 const ALL: Wanted = Wanted {
@@ -47,12 +47,27 @@ fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     apart.fold(0.0, f64::max) / size
 }
 
+fn full_plan(
+    (irreps_in, irreps_out): (&str, &str),
+    sharing: RadialSharing,
+    l_filter_max: Option<usize>,
+) -> ConvolutionPlan {
+    let parse = |text: &str| text.parse().expect("irreps");
+    let options = PlanOptions {
+        l_filter_max,
+        normalization: PathNormalization::FanIn,
+        sharing,
+    };
+    ConvolutionPlan::full(&parse(irreps_in), &parse(irreps_out), options)
+}
+
 /// A convolution, the numbers of which are made in f64 and rounded.
 struct Case<T> {
     plan: ConvolutionPlan,
     features: Vec<T>,
     harmonics: Vec<T>,
     hidden: Vec<T>,
+    hidden_kind: HiddenKind,
     hidden_width: usize,
     weight: Vec<T>,
     src: Vec<i32>,
@@ -72,6 +87,7 @@ impl<T: Real> Case<T> {
             harmonics: &self.harmonics,
             harmonics_width: self.harmonics_width(),
             hidden: &self.hidden,
+            hidden_kind: self.hidden_kind,
             hidden_width: self.hidden_width,
             weight: &self.weight,
             src: &self.src,
@@ -102,13 +118,7 @@ fn both_orders_give_the_same_values_and_gradients() {
     ];
     for (seed, (irreps_in, irreps_out, sharing)) in cases.into_iter().enumerate() {
         for bias in [0, 1] {
-            let parse = |text: &str| text.parse().expect("irreps");
-            let options = PlanOptions {
-                l_filter_max: None,
-                normalization: PathNormalization::FanIn,
-                sharing,
-            };
-            let plan = ConvolutionPlan::full(&parse(irreps_in), &parse(irreps_out), options);
+            let plan = full_plan((irreps_in, irreps_out), sharing, None);
             let (nodes, hidden_width, seed) = (20, 6, seed as u64 + 1);
             let row_offsets = offsets(40);
             let edges = row_offsets[40] as usize;
@@ -125,6 +135,7 @@ fn both_orders_give_the_same_values_and_gradients() {
                 harmonics: &harmonics,
                 harmonics_width,
                 hidden: &hidden,
+                hidden_kind: HiddenKind::Any,
                 hidden_width,
                 weight: &weight,
                 src: &src,

@@ -3,15 +3,15 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
+use steerable_harmonics::plan::{ConvolutionPlan, RadialSharing};
 use steerable_harmonics::{Normalization, SphericalHarmonics};
 use steerable_irreps::Irreps;
 
-use super::super::Wanted;
 use super::super::cost::Pass;
 use super::super::lanes::LANES;
 use super::super::program::Order;
-use super::{Case, in_double, largest_difference, numbers, offsets};
+use super::super::{HiddenKind, Wanted};
+use super::{Case, full_plan, in_double, largest_difference, numbers, offsets};
 use crate::host::real::Real;
 
 /// All gradients but that to the harmonics, for which no frame is used.
@@ -38,13 +38,7 @@ impl<T: Real> Case<T> {
         normalization: Normalization,
         bias: usize,
     ) -> Self {
-        let parse = |text: &str| text.parse().expect("irreps");
-        let options = PlanOptions {
-            l_filter_max,
-            normalization: PathNormalization::FanIn,
-            sharing,
-        };
-        let plan = ConvolutionPlan::full(&parse(irreps_in), &parse(irreps_out), options);
+        let plan = full_plan((irreps_in, irreps_out), sharing, l_filter_max);
         let row_offsets = offsets(40);
         let edges = row_offsets[40] as usize;
         let mut vectors = numbers(edges * 3, 1);
@@ -85,6 +79,7 @@ impl<T: Real> Case<T> {
             features: of(numbers(rows * plan.irreps_in().dim(), 2)),
             harmonics: of(y),
             hidden: of(numbers(edges * plan.num_radials() * hidden_width, 3)),
+            hidden_kind: HiddenKind::Any,
             hidden_width,
             weight: of(numbers((hidden_width + bias) * plan.num_weights(), 4)),
             src: (0..edges).map(|e| (e * 7 % rows) as i32).collect(),
@@ -98,13 +93,9 @@ impl<T: Real> Case<T> {
     /// of them zero where they are rectified.
     fn regular(l: usize, channels: usize, edges_in_a_row: usize, is_rectified: bool) -> Self {
         let irreps = Irreps::uniform_so3(channels, l);
-        let options = PlanOptions {
-            l_filter_max: None,
-            normalization: PathNormalization::FanIn,
-            sharing: RadialSharing::PerPair,
-        };
+        let irreps = irreps.to_string();
+        let plan = full_plan((&irreps, &irreps), RadialSharing::PerPair, None);
         let row_offsets = (0..=512).step_by(edges_in_a_row).collect();
-        let plan = ConvolutionPlan::full(&irreps, &irreps, options);
         let vectors = numbers(3 * 512, 1);
         let mut case = Self::of(
             plan,
@@ -116,6 +107,7 @@ impl<T: Real> Case<T> {
         if is_rectified {
             let negative = case.hidden.iter_mut().filter(|value| **value < T::ZERO);
             negative.for_each(|value| *value = T::ZERO);
+            case.hidden_kind = HiddenKind::Rectified;
         }
         case
     }

@@ -1,11 +1,11 @@
 //! The order that leaves hidden features out that are zero is the same function as the others.
 
-use steerable_harmonics::plan::{ConvolutionPlan, PathNormalization, PlanOptions, RadialSharing};
+use steerable_harmonics::plan::RadialSharing;
 
 use super::super::cost::Pass;
 use super::super::program::Order;
-use super::super::{ConvolutionGradients, Wanted};
-use super::{ALL, Case, in_double, largest_difference, numbers, offsets};
+use super::super::{ConvolutionGradients, HiddenKind, Wanted};
+use super::{ALL, Case, full_plan, in_double, largest_difference, numbers, offsets};
 use crate::host::real::Real;
 
 const GRADIENTS: Pass = Pass::Backward { to_harmonics: true };
@@ -13,18 +13,12 @@ const GRADIENTS: Pass = Pass::Backward { to_harmonics: true };
 impl<T: Real> Case<T> {
     /// On forty rows; about half of the hidden features are zero, all of them on every ninth edge.
     fn rectified(
-        (irreps_in, irreps_out): (&str, &str),
+        irreps: (&str, &str),
         sharing: RadialSharing,
         hidden_width: usize,
         bias: usize,
     ) -> Self {
-        let parse = |text: &str| text.parse().expect("irreps");
-        let options = PlanOptions {
-            l_filter_max: None,
-            normalization: PathNormalization::FanIn,
-            sharing,
-        };
-        let plan = ConvolutionPlan::full(&parse(irreps_in), &parse(irreps_out), options);
+        let plan = full_plan(irreps, sharing, None);
         let row_offsets = offsets(40);
         let edges = row_offsets[40] as usize;
         let stride = plan.num_radials() * hidden_width;
@@ -38,6 +32,7 @@ impl<T: Real> Case<T> {
             features: of(numbers(20 * plan.irreps_in().dim(), 1)),
             harmonics: of(numbers(edges * (plan.l_filter_max() + 1).pow(2), 2)),
             hidden: of(hidden.collect()),
+            hidden_kind: HiddenKind::Rectified,
             hidden_width,
             weight: of(numbers((hidden_width + bias) * plan.num_weights(), 4)),
             src: (0..edges).map(|e| (e * 7 % 20) as i32).collect(),
@@ -56,10 +51,15 @@ impl<T: Real> Case<T> {
             .backward_in(&self.grad, wanted, order.into())
     }
 
-    /// Output and gradients to features, harmonics, hidden and weight.
+    /// Output and gradients to features, harmonics, hidden as a ReLU lets it through, and weight.
     fn all_results(&self, order: impl Into<Option<Order>>) -> [Vec<T>; 5] {
         let order = order.into();
-        let gradients = self.gradients(ALL, order);
+        let mut gradients = self.gradients(ALL, order);
+        for (to_hidden, hidden) in gradients.hidden.iter_mut().zip(&self.hidden) {
+            if *hidden == T::ZERO {
+                *to_hidden = T::ZERO;
+            }
+        }
         [
             self.convolution().forward_in(order),
             gradients.features,
