@@ -29,23 +29,26 @@ const GRADIENTS_IN_FRAMES: f64 = 1.45;
 const MOST_HIDDEN: usize = 48;
 
 /// What a radial weight of one edge costs where hidden features that are zero are left out: itself, for each
-/// that is not zero and for each component.
+/// that is not zero and for each component; and a multiply-add with a kernel entry.
 struct Sparse {
     weight: f64,
     feature: f64,
     component: f64,
+    couple: f64,
 }
 
 const SPARSE: Sparse = Sparse {
-    weight: 8.0,
-    feature: 0.75,
-    component: 2.2,
+    weight: 12.9,
+    feature: 0.88,
+    component: 0.5,
+    couple: 4.2,
 };
 
 const SPARSE_GRADIENTS: Sparse = Sparse {
-    weight: 15.0,
-    feature: 0.5,
-    component: 2.9,
+    weight: 10.7,
+    feature: 0.98,
+    component: 0.5,
+    couple: 5.5,
 };
 
 /// What is to be computed.
@@ -134,7 +137,7 @@ pub(crate) fn choose_frames<T>(groups: &mut [Group<'_, T>], size: Size) {
 fn by_edges<T>(group: &Group<'_, T>, size: Size) -> f64 {
     let components = group.components as f64;
     let applied = size.hidden as f64 + APPLY * components;
-    let each = weights(group, group.paths.len()) * applied + coupling(group);
+    let each = weights(group, group.paths.len()) * applied + COUPLE * coupled(group);
     size.backward(GRADIENTS_BY_EDGES) * size.edges as f64 * each
 }
 
@@ -151,7 +154,7 @@ fn by_active_hidden<T>(group: &Group<'_, T>, size: Size) -> f64 {
         Pass::Backward { .. } => SPARSE_GRADIENTS,
     };
     let each = sparse.weight + sparse.feature * active + sparse.component * components;
-    let each = weights(group, group.paths.len()) * each + coupling(group);
+    let each = weights(group, group.paths.len()) * each + sparse.couple * coupled(group);
     size.backward(GRADIENTS_BY_EDGES) * size.edges as f64 * each
 }
 
@@ -160,7 +163,7 @@ fn by_rows<T>(group: &Group<'_, T>, size: Size) -> f64 {
     let degree = (edges / rows.max(1.0)).max(1.0);
     let sums = size.hidden as f64 * (group.coupled_len() * group.paths.len()) as f64;
     let channels = group.channels_out() as f64;
-    edges * (sums * SHORT * (1.0 + 4.0 / degree) + coupling(group)) + rows * sums * channels
+    edges * (sums * SHORT * (1.0 + 4.0 / degree) + COUPLE * coupled(group)) + rows * sums * channels
 }
 
 fn in_frames<T>(group: &Group<'_, T>, size: Size) -> f64 {
@@ -176,7 +179,8 @@ fn weights<T>(group: &Group<'_, T>, parts: usize) -> f64 {
     (parts * group.input.mul * group.channels_out()) as f64
 }
 
-fn coupling<T>(group: &Group<'_, T>) -> f64 {
+/// Multiply-adds with kernel entries of one edge.
+fn coupled<T>(group: &Group<'_, T>) -> f64 {
     let entries: usize = group.paths.iter().map(|path| path.slots.len()).sum();
-    COUPLE * (entries * group.input.mul) as f64
+    (entries * group.input.mul) as f64
 }

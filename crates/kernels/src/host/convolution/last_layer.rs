@@ -17,6 +17,10 @@ use crate::host::tasks::run_all;
 
 /// Columns of a layer that a task rearranges.
 const COLUMNS: usize = 1024;
+/// Rows of a layer that a task writes, of a gradient `[column, hidden]` half a cache line.
+const ROWS: usize = 8;
+/// Numbers that a task adds.
+const NUMBERS: usize = 1 << 16;
 
 /// A last radial layer: `[hidden, columns]`, with one more row when there is a bias.
 #[derive(Clone, Copy)]
@@ -87,12 +91,16 @@ impl<T: Real> PackedWeight<T> {
     pub(super) fn forward(convolution: &Convolution<'_, T>, program: &Program<'_, T>) -> Self {
         let mut packed = Self::without_row_sums(convolution, program, Pass::Forward);
         let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
-        for (_, pair) in pairs_in(program, Order::RowSums) {
-            for (at, h, column) in channel_runs(pair, hidden) {
-                let from = &convolution.weight[h * all + column..][..pair.output.mul];
-                packed.numbers[at..at + from.len()].copy_from_slice(from);
-            }
-        }
+        run_all(
+            packed.places_of_row_sums(program, hidden),
+            |(_, pair, to)| {
+                let first = pair.weights.start * hidden;
+                for (at, h, column) in channel_runs(pair, hidden, 0..hidden) {
+                    let from = &convolution.weight[h * all + column..][..pair.output.mul];
+                    to[at - first..][..from.len()].copy_from_slice(from);
+                }
+            },
+        );
         packed
     }
 
@@ -117,23 +125,45 @@ impl<T: Real> PackedWeight<T> {
         let to_harmonics = wanted.harmonics;
         let pass = Pass::Backward { to_harmonics };
         let mut packed = Self::without_row_sums(convolution, program, pass);
-        for (group, pair) in pairs_in(program, Order::RowSums) {
-            let (mul, channels) = (group.input.mul, pair.output.mul);
-            for path in 0..group.paths.len() {
-                let columns = group.columns(pair, path);
-                let to = &mut packed.numbers[columns.start * hidden..columns.end * hidden];
-                for c_in in 0..mul {
-                    for c_out in 0..channels {
-                        let column = columns.start + c_in * channels + c_out;
-                        let to = &mut to[(c_out * mul + c_in) * hidden..][..hidden];
-                        for (h, to) in to.iter_mut().enumerate() {
-                            *to = convolution.weight[h * all + column];
+        run_all(
+            packed.places_of_row_sums(program, hidden),
+            |(group, pair, to)| {
+                let (mul, channels) = (group.input.mul, pair.output.mul);
+                let paths = to.chunks_exact_mut((mul * channels * hidden).max(1));
+                for (path, to) in paths.enumerate() {
+                    let first = group.columns(pair, path).start;
+                    for c_in in 0..mul {
+                        for c_out in 0..channels {
+                            let column = first + c_in * channels + c_out;
+                            let to = &mut to[(c_out * mul + c_in) * hidden..][..hidden];
+                            for (h, to) in to.iter_mut().enumerate() {
+                                *to = convolution.weight[h * all + column];
+                            }
                         }
                     }
                 }
-            }
-        }
+            },
+        );
         packed
+    }
+
+    /// The pairs that sum rows first, each with its place.
+    fn places_of_row_sums<'a, 'g, 'p>(
+        &'a mut self,
+        program: &'g Program<'p, T>,
+        hidden: usize,
+    ) -> Vec<(&'g Group<'p, T>, &'p Pair, &'a mut [T])> {
+        let mut pairs: Vec<_> = pairs_in(program, Order::RowSums).collect();
+        pairs.sort_by_key(|(_, pair)| pair.weights.start);
+        let (mut rest, mut before) = (&mut self.numbers[..], 0);
+        let place = |(group, pair): (_, &'p Pair)| {
+            let [start, end] = [pair.weights.start, pair.weights.end].map(|at| at * hidden);
+            let (_, from_start) = std::mem::take(&mut rest).split_at_mut(start - before);
+            let (own, behind) = from_start.split_at_mut(end - start);
+            (rest, before) = (behind, end);
+            (group, pair, own)
+        };
+        pairs.into_iter().map(place).collect()
     }
 
     /// With zeros for the pairs that sum rows first.
@@ -181,8 +211,6 @@ pub(super) struct WeightGradient<T> {
     pub(super) packed: Vec<T>,
     /// `[num_weights]`, empty if there is none.
     pub(super) bias: Vec<T>,
-    /// Of pairs that go by strips, the bias among them.
-    pub(super) strips: Vec<Unit<T>>,
 }
 
 impl<T: Real> WeightGradient<T> {
@@ -193,49 +221,65 @@ impl<T: Real> WeightGradient<T> {
         Self {
             packed: vec![T::ZERO; columns * hidden],
             bias: vec![T::ZERO; layer.bias().map_or(0, <[T]>::len)],
-            strips: Vec::new(),
         }
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        axpy(&mut self.packed, T::ONE, &other.packed);
+        let packed = self.packed.chunks_mut(NUMBERS);
+        let tasks = packed.zip(other.packed.chunks(NUMBERS)).collect();
+        run_all(tasks, |(to, from)| axpy(to, T::ONE, from));
         axpy(&mut self.bias, T::ONE, &other.bias);
-        for (Unit(to), Unit(from)) in self.strips.iter_mut().zip(&other.strips) {
-            axpy(to, T::ONE, from);
-        }
     }
 
-    /// In the layout of the layer.
+    /// With the gradients to the strips, which are to be summed, in the layout of the layer.
     pub(super) fn unpack(
         &self,
+        strips: &[Vec<Unit<T>>],
         convolution: &Convolution<'_, T>,
         program: &Program<'_, T>,
     ) -> Vec<T> {
         let (hidden, all) = (convolution.hidden_width, convolution.plan.num_weights());
         let mut out = vec![T::ZERO; convolution.weight.len()];
-        for columns in unsummed_columns(program, all) {
-            // Sixteen columns at a time: whole cache lines are read and written.
-            for first in columns.clone().step_by(LANES) {
-                let columns = first..(first + LANES).min(columns.end);
-                let from = &self.packed[columns.start * hidden..columns.end * hidden];
-                for h in 0..hidden {
-                    let to = &mut out[h * all..(h + 1) * all][columns.clone()];
-                    for (to, from) in to.iter_mut().zip(from.iter().skip(h).step_by(hidden)) {
-                        *to = *from;
-                    }
+        let unsummed = unsummed_columns(program, all);
+        let tasks = out.chunks_mut((ROWS * all).max(1));
+        let tasks = tasks.zip((0..).step_by(ROWS)).collect();
+        run_all(tasks, |(out, first): (&mut [T], usize)| {
+            let rows = first.min(hidden)..(first + ROWS).min(hidden);
+            for columns in &unsummed {
+                self.unpack_columns(columns, rows.clone(), hidden, (out, all));
+            }
+            for (_, pair) in pairs_in(program, Order::RowSums) {
+                for (at, h, column) in channel_runs(pair, hidden, rows.clone()) {
+                    let from = &self.packed[at..at + pair.output.mul];
+                    out[(h - first) * all + column..][..from.len()].copy_from_slice(from);
+                }
+            }
+            let bias = out[rows.len() * all..].iter_mut().zip(&self.bias);
+            bias.for_each(|(to, &from)| *to = from);
+            strips::unpack(strips, first, convolution, program, out);
+        });
+        out
+    }
+
+    /// Some rows of columns of which the gradient is `[column, hidden]`.
+    fn unpack_columns(
+        &self,
+        columns: &Range<usize>,
+        rows: Range<usize>,
+        hidden: usize,
+        (out, all): (&mut [T], usize),
+    ) {
+        // Sixteen columns at a time: whole cache lines are written.
+        for first in columns.clone().step_by(LANES) {
+            let columns = first..(first + LANES).min(columns.end);
+            let from = &self.packed[columns.start * hidden..columns.end * hidden];
+            for (h, out) in rows.clone().zip(out.chunks_exact_mut(all)) {
+                let to = out[columns.clone()].iter_mut();
+                for (to, from) in to.zip(from.iter().skip(h).step_by(hidden)) {
+                    *to = *from;
                 }
             }
         }
-        for (_, pair) in pairs_in(program, Order::RowSums) {
-            for (at, h, column) in channel_runs(pair, hidden) {
-                let from = &self.packed[at..at + pair.output.mul];
-                out[h * all + column..][..from.len()].copy_from_slice(from);
-            }
-        }
-        let bias = out[hidden * all..].iter_mut().zip(&self.bias);
-        bias.for_each(|(to, &from)| *to = from);
-        strips::unpack(&self.strips, convolution, program, &mut out);
-        out
     }
 }
 
@@ -251,12 +295,17 @@ fn pairs_in<'g, 'p, T>(
 }
 
 /// Where the runs of `c_out` of a pair stand in `[path, c_in, hidden, c_out]`, each with its hidden
-/// feature and its first column in the layout of the layer.
-fn channel_runs(pair: &Pair, hidden: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+/// feature among some and its first column in the layout of the layer.
+fn channel_runs(
+    pair: &Pair,
+    hidden: usize,
+    features: Range<usize>,
+) -> impl Iterator<Item = (usize, usize, usize)> {
     let columns = pair.weights.clone().step_by(pair.output.mul);
     let channels = pair.output.mul;
     columns.flat_map(move |column| {
-        (0..hidden).map(move |h| (column * hidden + h * channels, h, column))
+        let features = features.clone();
+        features.map(move |h| (column * hidden + h * channels, h, column))
     })
 }
 

@@ -288,9 +288,9 @@ impl<'a, T: Real> Convolution<'a, T> {
 
         let packed = PackedWeight::backward(self, program, wanted);
         let threads = self.threads();
-        let mut workers: Vec<Worker<T>> = (0..threads)
-            .map(|_| Worker::new(self, program, Some(wanted)))
-            .collect();
+        let mut workers = run_all((0..threads).collect(), |_| {
+            Worker::new(self, program, Some(wanted))
+        });
         let most = program.tiles.iter().map(|tile| tile.edges.len()).max();
         let in_flight = threads * EDGES_IN_FLIGHT.max(most.unwrap_or(0));
         let mut edge_features = zeros(wanted.features, in_flight.min(edges) * dim_in);
@@ -355,20 +355,23 @@ impl<'a, T: Real> Convolution<'a, T> {
         if !wanted.weight {
             return Vec::new();
         }
-        let mut parts = workers
-            .into_iter()
-            .map(|worker| (worker.to_weight, worker.to_folded));
-        let Some((mut sum, mut folded)) = parts.next() else {
-            return vec![T::ZERO; self.weight.len()];
-        };
-        for (part, folded_part) in parts {
-            sum.add(&part);
-            folded.add(&folded_part);
+        let mut strips = Vec::new();
+        let mut sums: Option<[WeightGradient<T>; 2]> = None;
+        for worker in workers {
+            strips.push(worker.to_strips);
+            match &mut sums {
+                None => sums = Some([worker.to_weight, worker.to_folded]),
+                Some([sum, folded]) => {
+                    sum.add(&worker.to_weight);
+                    folded.add(&worker.to_folded);
+                }
+            }
         }
+        let [mut sum, folded] = sums.expect("there is a worker");
         if let Some(framing) = &program.framing {
             framing.layer.unfold(&folded, &mut sum);
         }
-        sum.unpack(self, program)
+        sum.unpack(&strips, self, program)
     }
 }
 

@@ -10,7 +10,7 @@ use super::Convolution;
 use super::cost::Pass;
 use super::lanes::LANES;
 use super::program::{Group, Order, Program};
-use crate::host::real::Real;
+use crate::host::real::{Real, axpy};
 use crate::host::tasks::{run_all, split_mut};
 
 /// Sixteen columns.
@@ -254,24 +254,32 @@ fn fill<T: Real>(
     }
 }
 
-/// Writes a gradient to the strips of a backward pass in the layout of the layer.
+/// Writes rows of the gradient to the layer, from one on: the sum of gradients to the strips of backward passes.
 pub(super) fn unpack<T: Real>(
-    gradient: &[Unit<T>],
+    gradients: &[Vec<Unit<T>>],
+    first_row: usize,
     convolution: &Convolution<'_, T>,
     program: &Program<'_, T>,
     to: &mut [T],
 ) {
+    let Some((first, others)) = gradients.split_first() else {
+        return;
+    };
     let (all, rows) = (convolution.plan.num_weights(), rows_of(convolution));
     let to_harmonics = false;
     for matrix in PathMatrix::all(program, Pass::Backward { to_harmonics }) {
         let [_, by_column] = matrix.strides;
         for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
-            let (gradient, _) = strip.of(matrix.onwards(gradient, rows), rows);
-            for (h, from) in gradient.chunks_exact(strip.len()).enumerate() {
-                let layer = &mut to[h * all..(h + 1) * all];
-                for (Unit(from), column) in from.iter().zip(matrix.columns_of(strip)) {
-                    let to = layer[column..].iter_mut().step_by(by_column);
-                    to.zip(from).for_each(|(to, &from)| *to = from);
+            let before = (matrix.first + strip.before) * rows;
+            for (row, to) in (first_row..).zip(to.chunks_exact_mut(all)) {
+                let units = before + row * strip.len()..;
+                for (unit, column) in units.zip(matrix.columns_of(strip)) {
+                    let Unit(mut sum) = first[unit];
+                    for other in others {
+                        axpy(&mut sum, T::ONE, &other[unit].0);
+                    }
+                    let to = to[column..].iter_mut().step_by(by_column);
+                    to.zip(sum).for_each(|(to, sum)| *to = sum);
                 }
             }
         }

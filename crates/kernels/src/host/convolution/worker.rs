@@ -10,7 +10,7 @@ use super::last_layer::{Layer, PackedWeight, WeightGradient};
 use super::program::{Group, Order, Program};
 use super::row_sums::{Job, RowSums};
 use super::sparse_edges::{self, SparseEdges};
-use super::strips;
+use super::strips::{self, Unit};
 use super::tiles::{Segment, Tile};
 use super::{Convolution, EdgeRows, TileGradients, Wanted, row};
 use crate::host::real::Real;
@@ -89,6 +89,8 @@ pub(super) struct Worker<T> {
     channel_wise: Option<ChannelWise<T>>,
     /// This thread's part of the gradient to the last radial layer.
     pub(super) to_weight: WeightGradient<T>,
+    /// That to the pairs that go by strips, the bias among them.
+    pub(super) to_strips: Vec<Unit<T>>,
     /// The same for the layer that is folded for the frames of the edges.
     pub(super) to_folded: WeightGradient<T>,
 }
@@ -147,12 +149,10 @@ impl<T: Real> Worker<T> {
             channel_wise: (!is_full).then(|| ChannelWise::new(convolution, wanted)),
             edge_frames: framing
                 .map(|framing| EdgeFrames::new(convolution, program, framing, wanted.is_some())),
-            to_weight: WeightGradient {
-                strips: match wants(|w| w.weight) {
-                    true => strips::gradient(convolution, program),
-                    false => Vec::new(),
-                },
-                ..gradient((!is_full || program.has_lanes()).then(|| convolution.layer()))
+            to_weight: gradient((!is_full || program.has_lanes()).then(|| convolution.layer())),
+            to_strips: match wants(|w| w.weight) {
+                true => strips::gradient(convolution, program),
+                false => Vec::new(),
             },
             to_folded: gradient(framing.map(|framing| framing.layer.layer())),
         }
@@ -285,9 +285,9 @@ impl<T: Real> Worker<T> {
         }
         for group in program.groups_in(Order::SparseEdgeWeights) {
             let job = self.tile.sparse_job(convolution, packed, tile);
-            let to_strips = &mut self.to_weight.strips;
+            let inputs = (grad, wanted);
             self.sparse_edges
-                .backward(job, group, (grad, wanted), &mut rows, to_strips);
+                .backward(job, group, inputs, &mut rows, &mut self.to_strips);
         }
     }
 }
