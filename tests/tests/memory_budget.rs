@@ -154,6 +154,7 @@ fn envelope() -> Envelope {
 fn convolutions_within_a_budget_are_those_without() {
     let (from, to) = ("3x0e + 2x1o + 1x2e", "4x0e + 3x1o + 1x1e");
     let base = ConvolutionConfig::new(irreps(from), irreps(to), 1);
+    let whole_units = ConvolutionConfig::new(irreps("16x0 + 16x1"), irreps("16x0 + 16x1"), 1);
     let radial = |hidden: Vec<usize>, sharing| {
         RadialOptions::new()
             .with_hidden(hidden)
@@ -178,6 +179,12 @@ fn convolutions_within_a_budget_are_those_without() {
                 .with_self_interaction(SelfInteraction::PerEdge),
         ),
         (
+            "zeros left out",
+            whole_units
+                .with_aggregation(Aggregation::PerEdge)
+                .with_radial(radial(vec![32], RadialSharing::Shared)),
+        ),
+        (
             "channel-wise",
             base.clone().with_weighting(Weighting::ChannelWise),
         ),
@@ -200,7 +207,7 @@ fn convolutions_within_a_budget_are_those_without() {
     for (name, config) in cases {
         let plan = config.plan().expect("a good config");
         let types = InputTypes {
-            irreps_in: irreps(from),
+            irreps_in: config.irreps_in.clone(),
             edge_scalars: config.num_invariants - 1,
             irreps_edge: config.irreps_edge.clone(),
         };

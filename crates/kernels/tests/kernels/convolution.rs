@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use burn::tensor::activation::relu;
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 use steerable_harmonics::plan::{
     ConvolutionPlan, Pair, PathNormalization, PlanOptions, RadialSharing, Weighting, blocks,
@@ -81,12 +82,42 @@ pub(crate) fn case(
             plan.irreps_out()
         ),
         inputs,
-        kernel: kernel(&plan, edges),
+        kernel: kernel(&plan, edges, HiddenKind::Any),
         oracle: composed(&plan, edges, |coefficient| coefficient),
         rounding: Rounding::OfSizes {
             sizes: composed(&plan, edges, f64::abs),
             roundings: longest_sum(&plan, edges, hidden_width),
         },
+    }
+}
+
+/// One convolution the hidden features of which come out of a ReLU.
+fn case_behind_a_relu(
+    name: &str,
+    plan: ConvolutionPlan,
+    edges: &Edges,
+    hidden_width: usize,
+    draw: &mut Draw,
+) -> Case {
+    fn behind(function: Function) -> Function {
+        Box::new(move |inputs| {
+            let mut inputs = inputs.to_vec();
+            inputs[2] = relu(inputs[2].clone());
+            function(&inputs)
+        })
+    }
+    let of_any = case(name, plan.clone(), edges, hidden_width, Bias::With, draw);
+    Case {
+        kernel: behind(kernel(&Arc::new(plan), edges, HiddenKind::Rectified)),
+        oracle: behind(of_any.oracle),
+        rounding: match of_any.rounding {
+            Rounding::OfSizes { sizes, roundings } => Rounding::OfSizes {
+                sizes: behind(sizes),
+                roundings,
+            },
+            of_largest @ Rounding::OfLargest { .. } => of_largest,
+        },
+        ..of_any
     }
 }
 
@@ -102,7 +133,7 @@ fn longest_sum(plan: &ConvolutionPlan, edges: &Edges, hidden_width: usize) -> f6
     (hidden_width + channels + columns + edges.src.len() + 16) as f64
 }
 
-fn kernel(plan: &Arc<ConvolutionPlan>, edges: &Edges) -> Function {
+fn kernel(plan: &Arc<ConvolutionPlan>, edges: &Edges, hidden_kind: HiddenKind) -> Function {
     let (plan, edges) = (plan.clone(), edges.clone());
     Box::new(move |inputs| {
         let device = inputs[0].device();
@@ -111,7 +142,7 @@ fn kernel(plan: &Arc<ConvolutionPlan>, edges: &Edges) -> Function {
             features,
             harmonics,
             hidden,
-            hidden_kind: HiddenKind::Any,
+            hidden_kind,
             weight,
         };
         let src = RowGroups::new(&edges.src, edges.num_src, &device);
@@ -314,6 +345,10 @@ pub(crate) fn full() -> Cases {
         Bias::With,
         &mut draw,
     ));
+    let edges = Edges::per_edge(70, 9, &mut draw);
+    let plan = full_plan("16x0 + 32x1", "32x0 + 16x1", RadialSharing::PerPair);
+    let behind_a_relu = case_behind_a_relu("rectified", plan, &edges, 20, &mut draw);
+    large.push(behind_a_relu);
     Cases { small, large }
 }
 
