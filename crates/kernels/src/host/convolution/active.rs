@@ -3,18 +3,17 @@
 use std::ops::Range;
 
 use super::Convolution;
-use super::radial_weights::Span;
 use crate::host::real::Real;
 
 /// One of the numbers that are not zero.
 #[derive(Clone, Copy)]
 pub(super) struct Active<T> {
-    /// Its hidden feature, or its edge in the span.
+    /// Its hidden feature, or its edge counted from the first.
     pub(super) index: u32,
     pub(super) value: T,
 }
 
-/// The hidden features of a span's edges, by edge and by feature. A bias is one more feature, always 1.
+/// The hidden features of some edges, by edge and by feature. A bias is one more feature, always 1.
 pub(super) struct ActiveHidden<T> {
     by_edge: Lists<T>,
     /// For the gradient to the weights.
@@ -88,14 +87,19 @@ impl<T: Real> ActiveHidden<T> {
         }
     }
 
-    /// Reads the hidden features of a span.
-    pub(super) fn hold(&mut self, convolution: &Convolution<'_, T>, radial: usize, span: &Span) {
-        let wanted = Some((radial, span.edges.clone()));
+    /// Reads the hidden features of some edges.
+    pub(super) fn hold(
+        &mut self,
+        convolution: &Convolution<'_, T>,
+        radial: usize,
+        edges: &Range<usize>,
+    ) {
+        let wanted = Some((radial, edges.clone()));
         if self.held == wanted {
             return;
         }
         self.held = wanted;
-        let rows = convolution.hidden_of(radial, &span.edges);
+        let rows = convolution.hidden_of(radial, edges);
         let bias = convolution.bias().map(|_| T::ONE);
         let features = rows.cols + usize::from(bias.is_some());
         self.by_edge.clear(rows.rows, features);

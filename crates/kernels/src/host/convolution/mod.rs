@@ -10,6 +10,7 @@ mod apply;
 mod channel_wise;
 mod cost;
 mod couple;
+mod couple_edges;
 mod edge_frames;
 mod edge_weights;
 mod frame_layer;
@@ -20,6 +21,7 @@ mod program;
 mod radial_weights;
 mod row_sums;
 mod sparse_edges;
+mod strip_loops;
 mod strips;
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,8 @@ use super::tasks::{run_all, split_mut};
 const EDGES_WITH_SUMS: usize = 256;
 /// Edges in a tile where all radial weights are formed edge by edge.
 const EDGES: usize = radial_weights::RUNS * LANES;
+/// Edges that go by strips together, group after group.
+const EDGES_TOGETHER: usize = 1024;
 /// Below this many edges a second thread costs more than it brings.
 const EDGES_PER_THREAD: usize = 64;
 /// Edges per thread whose gradients to source features wait to be summed.
@@ -116,24 +120,47 @@ struct TileGradients<'a, T> {
 
 /// Gradient rows of consecutive edges.
 struct EdgeRows<'a, T> {
+    edges: Range<usize>,
     features: &'a mut [T],
     harmonics: &'a mut [T],
     hidden: &'a mut [T],
 }
 
 impl<'a, T> EdgeRows<'a, T> {
-    /// Splits the rows of the first `edges` of `all` edges off.
-    fn take(&mut self, edges: usize, all: usize) -> EdgeRows<'a, T> {
-        fn first<'a, T>(rows: &mut &'a mut [T], edges: usize, all: usize) -> &'a mut [T] {
-            let width = rows.len() / all.max(1);
-            let (mine, others) = std::mem::take(rows).split_at_mut(edges * width);
+    /// Splits the rows of the first edges off, up to `end`.
+    fn take(&mut self, end: usize) -> EdgeRows<'a, T> {
+        let (all, taken) = (self.edges.len().max(1), end - self.edges.start);
+        let first = |rows: &mut &'a mut [T]| {
+            let width = rows.len() / all;
+            let (mine, others) = std::mem::take(rows).split_at_mut(taken * width);
             *rows = others;
             mine
-        }
+        };
+        let rows = EdgeRows {
+            edges: self.edges.start..end,
+            features: first(&mut self.features),
+            harmonics: first(&mut self.harmonics),
+            hidden: first(&mut self.hidden),
+        };
+        self.edges.start = end;
+        rows
+    }
+
+    /// The rows of some of the edges.
+    fn of(&mut self, edges: &Range<usize>) -> EdgeRows<'_, T> {
+        let all = self.edges.len().max(1);
+        let [start, end] = [edges.start, edges.end].map(|edge| edge - self.edges.start);
+        let some = |rows: &'_ mut [T]| {
+            let width = rows.len() / all;
+            start * width..end * width
+        };
+        let [features, harmonics, hidden] =
+            [&mut *self.features, &mut *self.harmonics, &mut *self.hidden].map(some);
         EdgeRows {
-            features: first(&mut self.features, edges, all),
-            harmonics: first(&mut self.harmonics, edges, all),
-            hidden: first(&mut self.hidden, edges, all),
+            edges: edges.clone(),
+            features: &mut self.features[features],
+            harmonics: &mut self.harmonics[harmonics],
+            hidden: &mut self.hidden[hidden],
         }
     }
 }
@@ -244,9 +271,7 @@ impl<'a, T: Real> Convolution<'a, T> {
         let tasks = parts.iter().cloned().zip(outs).zip(starts).collect();
         run_all(tasks, |((part, out), first_row)| {
             let mut worker = Worker::new(self, program, None);
-            for tile in &program.tiles[part] {
-                worker.forward(self, program, &packed, tile, out, first_row);
-            }
+            worker.forward(self, program, &packed, part, out, first_row);
         });
     }
 
@@ -295,43 +320,26 @@ impl<'a, T: Real> Convolution<'a, T> {
         let in_flight = threads * EDGES_IN_FLIGHT.max(most.unwrap_or(0));
         let mut edge_features = zeros(wanted.features, in_flight.min(edges) * dim_in);
         let mut rest = EdgeRows {
+            edges: 0..edges,
             features: &mut [],
             harmonics: &mut harmonics,
             hidden: &mut hidden,
         };
-        let mut done = 0;
         for block in blocks(&program.tiles, in_flight) {
-            let edges_of = |tiles: &[Tile]| match (tiles.first(), tiles.last()) {
-                (Some(first), Some(last)) => first.edges.start..last.edges.end,
-                _ => 0..0,
-            };
-            let mine = edges_of(block);
-            let mut rows = rest.take(mine.len(), edges - done);
-            done += mine.len();
-            let len = if wanted.features {
-                mine.len() * dim_in
-            } else {
-                0
-            };
-            rows.features = &mut edge_features[..len];
-            let mut left = mine.len();
+            let [.., last] = block else { continue };
+            let mut rows = rest.take(last.edges.end);
+            let mine = rows.edges.clone();
+            if wanted.features {
+                rows.features = &mut edge_features[..mine.len() * dim_in];
+            }
+            let parts = even_parts(block, threads).filter(|part| !part.is_empty());
             let tasks: Vec<_> = workers
                 .iter_mut()
-                .zip(even_parts(block, threads))
-                .map(|(worker, part)| {
-                    let count = edges_of(part).len();
-                    let rows = rows.take(count, left);
-                    left -= count;
-                    (worker, part, rows)
-                })
+                .zip(parts)
+                .map(|(worker, part)| (worker, part, rows.take(part[part.len() - 1].edges.end)))
                 .collect();
-            run_all(tasks, |(worker, part, mut rows)| {
-                let mut left = edges_of(part).len();
-                for tile in part {
-                    let rows = rows.take(tile.edges.len(), left);
-                    left -= tile.edges.len();
-                    worker.backward(self, program, &packed, tile, (grad, wanted), rows);
-                }
+            run_all(tasks, |(worker, part, rows)| {
+                worker.backward(self, program, &packed, part, (grad, wanted), rows);
             });
             if wanted.features && dim_in > 0 {
                 scatter(&mut features, dim_in, &self.src[mine], &edge_features);

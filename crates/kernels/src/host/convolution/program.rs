@@ -12,7 +12,7 @@ use super::row_sums::most_rows;
 use super::strips;
 use super::tiles::{Tile, tiles};
 use super::unframed::Unframed;
-use super::{Convolution, EDGES, EDGES_WITH_SUMS};
+use super::{Convolution, EDGES, EDGES_TOGETHER, EDGES_WITH_SUMS};
 use crate::host::real::Real;
 
 /// One entry of a path's kernel: `K[m_out, m_in] = sum over terms of value Y[harmonic]`.
@@ -204,6 +204,8 @@ pub(super) struct Program<'a, T> {
     /// The edges that have no frame, by the paths.
     pub(super) unframed: Option<Box<Unframed<'a, T>>>,
     pub(super) tiles: Vec<Tile>,
+    /// How many tiles go by strips together.
+    pub(super) together: usize,
 }
 
 impl<T> Program<'_, T> {
@@ -215,6 +217,18 @@ impl<T> Program<'_, T> {
     pub(super) fn has_lanes(&self) -> bool {
         let mut orders = self.groups.iter().map(|group| group.order);
         orders.any(|order| order != Order::SparseEdgeWeights)
+    }
+
+    /// A run of tiles, cut at the same places whatever the run is: where a row is in several tiles, the order
+    /// of what is added to it depends on the cuts.
+    pub(super) fn tiles_together(&self, run: Range<usize>) -> impl Iterator<Item = &[Tile]> {
+        let mut start = run.start;
+        std::iter::from_fn(move || {
+            let end = ((start / self.together + 1) * self.together).min(run.end);
+            let tiles = (start < run.end).then(|| &self.tiles[start..end]);
+            start = end;
+            tiles
+        })
     }
 
     pub(super) fn has(&self, order: Order) -> bool {
@@ -232,6 +246,7 @@ impl<'a, T: Real> Convolution<'a, T> {
                 framing: None,
                 unframed: None,
                 tiles: tiles(self.row_offsets, EDGES, usize::MAX),
+                together: 1,
             };
         }
         let mut groups = groups(self.plan);
@@ -257,6 +272,7 @@ impl<'a, T: Real> Convolution<'a, T> {
             groups,
             framing,
             tiles: tiles(self.row_offsets, edges, rows),
+            together: EDGES_TOGETHER / edges,
         }
     }
 

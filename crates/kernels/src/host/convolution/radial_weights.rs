@@ -40,11 +40,6 @@ impl Span {
         })
     }
 
-    /// Its edges, counted in the tile.
-    pub(super) fn within(&self, tile: &Tile) -> Range<usize> {
-        self.edges.start - tile.edges.start..self.edges.end - tile.edges.start
-    }
-
     /// The parts of a group whose radial weights fit into the buffer together.
     pub(super) fn slabs<T>(&self, group: &Group<'_, T>) -> impl Iterator<Item = Slab> + use<'_, T> {
         let (parts, at_once) = (group.parts(), parts_at_once(group));

@@ -38,6 +38,15 @@ impl Tile {
             })
         })
     }
+
+    /// The row of each edge.
+    pub(crate) fn rows_of_edges<'a>(
+        &'a self,
+        row_offsets: &'a [i32],
+    ) -> impl Iterator<Item = usize> + 'a {
+        let segments = self.segments(row_offsets);
+        segments.flat_map(|segment| segment.edges.map(move |_| segment.row))
+    }
 }
 
 /// Cuts all edges into tiles of at most `edges` edges and `rows` rows that have edges.

@@ -1,5 +1,7 @@
 //! What one thread does: tile after tile, in buffers of its own.
 
+use std::ops::Range;
+
 use steerable_harmonics::plan::Weighting;
 
 use super::channel_wise::ChannelWise;
@@ -25,18 +27,15 @@ struct Loaded<T> {
 }
 
 impl<T: Real> Loaded<T> {
-    fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile, reads_x: bool) {
+    fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile) {
         self.segments.clear();
         self.segments.extend(tile.segments(convolution.row_offsets));
         self.rows.clear();
-        for segment in &self.segments {
-            self.rows.extend(segment.edges.clone().map(|_| segment.row));
-        }
+        self.rows
+            .extend(tile.rows_of_edges(convolution.row_offsets));
         let edges = || tile.edges.clone();
-        if reads_x {
-            self.x
-                .load(edges().map(|edge| convolution.features_of(edge)));
-        }
+        self.x
+            .load(edges().map(|edge| convolution.features_of(edge)));
         self.y
             .load(edges().map(|edge| convolution.harmonics_of(edge)));
     }
@@ -55,21 +54,6 @@ impl<T: Real> Loaded<T> {
             tile,
             segments: &self.segments,
             x: &self.x,
-            y: &self.y,
-        }
-    }
-
-    fn sparse_job<'a>(
-        &'a self,
-        convolution: &'a Convolution<'a, T>,
-        packed: &'a PackedWeight<T>,
-        tile: &'a Tile,
-    ) -> sparse_edges::Job<'a, T> {
-        sparse_edges::Job {
-            convolution,
-            strips: &packed.strips,
-            tile,
-            rows: &self.rows,
             y: &self.y,
         }
     }
@@ -106,6 +90,7 @@ impl<T: Real> Worker<T> {
         let segments = tiles().map(|tile| tile.segments(convolution.row_offsets).count());
         let (dim_in, dim_out) = (convolution.dim_in(), convolution.dim_out());
         let is_full = convolution.plan.weighting() == Weighting::Full;
+        let in_lanes = program.has_lanes();
         let has_bias = convolution.bias().is_some();
         let wants = |gradient: fn(&Wanted) -> bool| wanted.as_ref().is_some_and(gradient);
         let packed =
@@ -124,13 +109,13 @@ impl<T: Real> Worker<T> {
             tile: Loaded {
                 segments: Vec::new(),
                 rows: Vec::new(),
-                x: packed(is_full, dim_in),
-                y: packed(is_full, convolution.harmonics_width),
+                x: packed(in_lanes, dim_in),
+                y: packed(in_lanes, convolution.harmonics_width),
             },
             messages: packed(has_messages, dim_out),
-            to_x: packed(is_full && wants(|w| w.features), dim_in),
+            to_x: packed(in_lanes && wants(|w| w.features), dim_in),
             to_y: packed(
-                is_full && wants(|w| w.harmonics),
+                in_lanes && wants(|w| w.harmonics),
                 convolution.harmonics_width,
             ),
             edge_weights: EdgeWeights::new(
@@ -149,7 +134,7 @@ impl<T: Real> Worker<T> {
             channel_wise: (!is_full).then(|| ChannelWise::new(convolution, wanted)),
             edge_frames: framing
                 .map(|framing| EdgeFrames::new(convolution, program, framing, wanted.is_some())),
-            to_weight: gradient((!is_full || program.has_lanes()).then(|| convolution.layer())),
+            to_weight: gradient((!is_full || in_lanes).then(|| convolution.layer())),
             to_strips: match wants(|w| w.weight) {
                 true => strips::gradient(convolution, program),
                 false => Vec::new(),
@@ -158,8 +143,42 @@ impl<T: Real> Worker<T> {
         }
     }
 
-    /// Adds the messages of a tile to its rows; `out` begins with row `first_row`.
+    /// Adds the messages of a run of tiles to their rows; `out` begins with row `first_row`.
     pub(super) fn forward(
+        &mut self,
+        convolution: &Convolution<'_, T>,
+        program: &Program<'_, T>,
+        packed: &PackedWeight<T>,
+        run: Range<usize>,
+        out: &mut [T],
+        first_row: usize,
+    ) {
+        let tiles = &program.tiles[run.clone()];
+        if let Some(channel_wise) = &mut self.channel_wise {
+            for tile in tiles {
+                channel_wise.forward(convolution, tile, out, first_row);
+            }
+            return;
+        }
+        if program.has_lanes() {
+            for tile in tiles {
+                self.forward_in_lanes(convolution, program, packed, tile, out, first_row);
+            }
+        }
+        if program.has(Order::SparseEdgeWeights) {
+            let job = sparse_edges::Job {
+                convolution,
+                program,
+                strips: &packed.strips,
+            };
+            for tiles in program.tiles_together(run) {
+                self.sparse_edges.forward(job, tiles, out, first_row);
+            }
+        }
+    }
+
+    /// The groups that have the edges side by side.
+    fn forward_in_lanes(
         &mut self,
         convolution: &Convolution<'_, T>,
         program: &Program<'_, T>,
@@ -168,18 +187,10 @@ impl<T: Real> Worker<T> {
         out: &mut [T],
         first_row: usize,
     ) {
-        if let Some(channel_wise) = &mut self.channel_wise {
-            channel_wise.forward(convolution, tile, out, first_row);
-            return;
-        }
-        self.tile.load(convolution, tile, program.has_lanes());
+        self.tile.load(convolution, tile);
         for group in program.groups_in(Order::RowSums) {
             let job = self.tile.job(convolution, group, packed, tile);
             self.row_sums.forward(job, out, first_row);
-        }
-        for group in program.groups_in(Order::SparseEdgeWeights) {
-            let job = self.tile.sparse_job(convolution, packed, tile);
-            self.sparse_edges.forward(job, group, out, first_row);
         }
         if !program.has(Order::EdgeWeights) && program.framing.is_none() {
             return;
@@ -213,34 +224,67 @@ impl<T: Real> Worker<T> {
         }
     }
 
+    /// The gradients for a run of tiles. `rows` are those of their edges, that to the features of whatever
+    /// numbers.
     pub(super) fn backward(
+        &mut self,
+        convolution: &Convolution<'_, T>,
+        program: &Program<'_, T>,
+        packed: &PackedWeight<T>,
+        tiles: &[Tile],
+        (grad, wanted): (&[T], Wanted),
+        mut rows: EdgeRows<'_, T>,
+    ) {
+        let inputs = (grad, wanted);
+        if let Some(channel_wise) = &mut self.channel_wise {
+            for tile in tiles {
+                let (rows, to_weight) = (rows.of(&tile.edges), &mut self.to_weight);
+                let read = (grad, packed);
+                channel_wise.backward(convolution, tile, read, wanted, rows, to_weight);
+            }
+            return;
+        }
+        if program.has_lanes() {
+            for tile in tiles {
+                let rows = rows.of(&tile.edges);
+                self.backward_in_lanes(convolution, program, packed, tile, inputs, rows);
+            }
+        } else {
+            rows.features.fill(T::ZERO);
+        }
+        if program.has(Order::SparseEdgeWeights) {
+            let job = sparse_edges::Job {
+                convolution,
+                program,
+                strips: &packed.strips,
+            };
+            self.sparse_edges
+                .backward(job, tiles, inputs, &mut rows, &mut self.to_strips);
+        }
+    }
+
+    /// The groups that have the edges side by side.
+    fn backward_in_lanes(
         &mut self,
         convolution: &Convolution<'_, T>,
         program: &Program<'_, T>,
         packed: &PackedWeight<T>,
         tile: &Tile,
         (grad, wanted): (&[T], Wanted),
-        mut rows: EdgeRows<'_, T>,
+        rows: EdgeRows<'_, T>,
     ) {
-        if let Some(channel_wise) = &mut self.channel_wise {
-            let to_weight = &mut self.to_weight;
-            let inputs = (grad, packed);
-            channel_wise.backward(convolution, tile, inputs, wanted, rows, to_weight);
-            return;
-        }
-        self.tile.load(convolution, tile, program.has_lanes());
+        self.tile.load(convolution, tile);
         let (dim_in, dim_out) = (convolution.dim_in(), convolution.dim_out());
-        let in_lanes = program.has_lanes();
-        if wanted.features && in_lanes {
+        if wanted.features {
             self.to_x.clear(tile.runs());
         }
-        if wanted.harmonics && in_lanes {
+        if wanted.harmonics {
             self.to_y.clear(tile.runs());
         }
         let mut gradients = TileGradients {
             x: &mut self.to_x,
             y: &mut self.to_y,
-            hidden: &mut *rows.hidden,
+            hidden: rows.hidden,
             weight: &mut self.to_weight,
         };
         for group in program.groups_in(Order::RowSums) {
@@ -270,24 +314,16 @@ impl<T: Real> Worker<T> {
                 edge_frames.backward(job, read, wanted, to, &mut self.to_folded);
             }
         }
-        if !in_lanes {
-            rows.features.fill(T::ZERO);
-        } else if wanted.features && dim_in > 0 {
+        if wanted.features && dim_in > 0 {
             for (edge, to) in rows.features.chunks_exact_mut(dim_in).enumerate() {
                 self.to_x.copy_to(edge, to);
             }
         }
-        if wanted.harmonics && in_lanes {
+        if wanted.harmonics {
             let rows = rows.harmonics.chunks_exact_mut(convolution.harmonics_width);
             for (edge, to) in rows.enumerate() {
                 self.to_y.copy_to(edge, to);
             }
-        }
-        for group in program.groups_in(Order::SparseEdgeWeights) {
-            let job = self.tile.sparse_job(convolution, packed, tile);
-            let inputs = (grad, wanted);
-            self.sparse_edges
-                .backward(job, group, inputs, &mut rows, &mut self.to_strips);
         }
     }
 }
