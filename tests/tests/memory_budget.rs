@@ -182,7 +182,7 @@ fn convolutions_within_a_budget_are_those_without() {
             "zeros left out",
             whole_units
                 .with_aggregation(Aggregation::PerEdge)
-                .with_radial(radial(vec![32], RadialSharing::Shared)),
+                .with_radial(radial(vec![47], RadialSharing::Shared)),
         ),
         (
             "channel-wise",

@@ -4,6 +4,7 @@ mod support;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
+use steerable_kernels::HiddenKind;
 use steerable_radial::{
     Activation, Bias, RadialError, RadialNetwork, RadialNetworkConfig, RadialNorm,
 };
@@ -384,5 +385,25 @@ fn scaled_activations_have_second_moment_one() {
             (scale * scale * moment - 1.0).abs() < 1e-9,
             "{activation:?}: {scale}"
         );
+    }
+}
+
+#[test]
+fn only_behind_a_relu_are_the_hidden_features_rectified() {
+    let kind = |hidden: Vec<usize>, activation| {
+        let config = RadialNetworkConfig::new(3)
+            .with_hidden(hidden)
+            .with_activation(activation);
+        let network = config.init(&device());
+        network.stack().hidden_kind()
+    };
+    for activation in ACTIVATIONS {
+        let expected = match activation {
+            Activation::Relu => HiddenKind::Rectified,
+            _ => HiddenKind::Any,
+        };
+        assert_eq!(kind(vec![4, 5], activation), expected, "{activation:?}");
+        // Without layers the input passes as it is.
+        assert_eq!(kind(vec![], activation), HiddenKind::Any);
     }
 }

@@ -345,10 +345,10 @@ pub(crate) fn full() -> Cases {
         Bias::With,
         &mut draw,
     ));
-    let edges = Edges::per_edge(70, 9, &mut draw);
+    // As many hidden features as the order that leaves zeros out takes: it is by far the cheapest then.
+    let edges = Edges::per_edge(400, 9, &mut draw);
     let plan = full_plan("16x0 + 32x1", "32x0 + 16x1", RadialSharing::PerPair);
-    let behind_a_relu = case_behind_a_relu("rectified", plan, &edges, 20, &mut draw);
-    large.push(behind_a_relu);
+    large.push(case_behind_a_relu("rectified", plan, &edges, 47, &mut draw));
     Cases { small, large }
 }
 

@@ -5,11 +5,12 @@
 use std::ops::Range;
 
 use super::couple::kernel_entries;
+use super::gradients::EdgeRows;
 use super::lanes::{LANES, Lanes, Packed, scaled_add};
 use super::last_layer::{PackedWeight, WeightGradient};
 use super::program::PathProgram;
 use super::tiles::Tile;
-use super::{Convolution, EdgeRows, Wanted};
+use super::{Convolution, Wanted};
 use crate::host::matmul::{Matrix, add_product};
 use crate::host::real::{Real, axpy};
 use crate::host::simd::{Instructions, Loop, dispatch};

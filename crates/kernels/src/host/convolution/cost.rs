@@ -26,7 +26,7 @@ const GRADIENTS_BY_EDGES: f64 = 1.3;
 const GRADIENTS_IN_FRAMES: f64 = 1.45;
 
 /// Hidden features of a strip that the first cache holds beside what is read with it: 18 KiB in f32.
-const MOST_HIDDEN: usize = 48;
+pub(super) const MOST_HIDDEN: usize = 48;
 
 /// What a radial weight of one edge costs where hidden features that are zero are left out: itself, for each
 /// that is not zero and for each component; and a multiply-add with a kernel entry.
@@ -69,7 +69,7 @@ pub(crate) struct Size {
     /// Hidden width, counting the bias.
     pub(crate) hidden: usize,
     /// Hidden features that are not zero, in the mean, counting the bias. None where the order that leaves
-    /// out the others fits no group.
+    /// out the others fits no group, or nothing is known of them.
     pub(crate) active: Option<f64>,
     pub(crate) pass: Pass,
 }
@@ -137,14 +137,13 @@ pub(crate) fn choose_frames<T>(groups: &mut [Group<'_, T>], size: Size) {
 fn by_edges<T>(group: &Group<'_, T>, size: Size) -> f64 {
     let components = group.components as f64;
     let applied = size.hidden as f64 + APPLY * components;
-    let each = weights(group, group.paths.len()) * applied + COUPLE * coupled(group);
+    let each = weights(group, group.paths.len()) * applied + COUPLE * kernel_multiply_adds(group);
     size.backward(GRADIENTS_BY_EDGES) * size.edges as f64 * each
 }
 
-/// Infinite where the order does not fit the group, or a strip not the first cache, as where its costs were
-/// measured.
+/// Infinite where the order does not fit.
 fn by_active_hidden<T>(group: &Group<'_, T>, size: Size) -> f64 {
-    let fits = size.hidden <= MOST_HIDDEN && group.fits_strips(size.pass);
+    let fits = group.fits_strips(size.pass);
     let Some(active) = size.active.filter(|_| fits) else {
         return f64::INFINITY;
     };
@@ -154,7 +153,8 @@ fn by_active_hidden<T>(group: &Group<'_, T>, size: Size) -> f64 {
         Pass::Backward { .. } => SPARSE_GRADIENTS,
     };
     let each = sparse.weight + sparse.feature * active + sparse.component * components;
-    let each = weights(group, group.paths.len()) * each + sparse.couple * coupled(group);
+    let each =
+        weights(group, group.paths.len()) * each + sparse.couple * kernel_multiply_adds(group);
     size.backward(GRADIENTS_BY_EDGES) * size.edges as f64 * each
 }
 
@@ -163,7 +163,8 @@ fn by_rows<T>(group: &Group<'_, T>, size: Size) -> f64 {
     let degree = (edges / rows.max(1.0)).max(1.0);
     let sums = size.hidden as f64 * (group.coupled_len() * group.paths.len()) as f64;
     let channels = group.channels_out() as f64;
-    edges * (sums * SHORT * (1.0 + 4.0 / degree) + COUPLE * coupled(group)) + rows * sums * channels
+    edges * (sums * SHORT * (1.0 + 4.0 / degree) + COUPLE * kernel_multiply_adds(group))
+        + rows * sums * channels
 }
 
 fn in_frames<T>(group: &Group<'_, T>, size: Size) -> f64 {
@@ -180,7 +181,7 @@ fn weights<T>(group: &Group<'_, T>, parts: usize) -> f64 {
 }
 
 /// Multiply-adds with kernel entries of one edge.
-fn coupled<T>(group: &Group<'_, T>) -> f64 {
+fn kernel_multiply_adds<T>(group: &Group<'_, T>) -> f64 {
     let entries: usize = group.paths.iter().map(|path| path.slots.len()).sum();
     (entries * group.input.mul) as f64
 }

@@ -3,12 +3,13 @@
 
 use super::apply::{Applied, Strided, apply, apply_backward, for_components};
 use super::couple::{Sources, couple, couple_backward};
+use super::gradients::TileGradients;
 use super::lanes::{LANES, Lanes, Packed};
 use super::last_layer::Layer;
 use super::program::Group;
 use super::radial_weights::{RUNS, RadialWeights, Slab, Span};
 use super::tiles::Tile;
-use super::{Convolution, TileGradients, Wanted};
+use super::{Convolution, Wanted};
 use crate::host::real::Real;
 use crate::host::simd::{Instructions, Loop, dispatch};
 

@@ -15,6 +15,7 @@ mod edge_frames;
 mod edge_weights;
 mod frame_layer;
 mod frames;
+mod gradients;
 mod lanes;
 mod last_layer;
 mod program;
@@ -35,8 +36,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 use steerable_harmonics::plan::ConvolutionPlan;
 
-use self::cost::{Pass, Size};
-use self::lanes::{LANES, Packed};
+pub(crate) use self::gradients::ConvolutionGradients;
+pub use self::gradients::Wanted;
+
+use self::cost::{MOST_HIDDEN, Pass, Size};
+use self::gradients::EdgeRows;
+use self::lanes::LANES;
 use self::last_layer::{Layer, PackedWeight, WeightGradient};
 use self::program::{Group, Order, Program};
 use self::tiles::{Tile, split_at_rows};
@@ -49,7 +54,8 @@ use super::tasks::{run_all, split_mut};
 const EDGES_WITH_SUMS: usize = 256;
 /// Edges in a tile where all radial weights are formed edge by edge.
 const EDGES: usize = radial_weights::RUNS * LANES;
-/// Edges that go by strips together, group after group.
+/// Edges that go by strips together in the forward pass, group after group; in the backward pass it is those
+/// in flight.
 const EDGES_TOGETHER: usize = 1024;
 /// Below this many edges a second thread costs more than it brings.
 const EDGES_PER_THREAD: usize = 64;
@@ -83,86 +89,8 @@ pub enum HiddenKind {
     /// Nothing.
     Any,
     /// They come straight out of a ReLU. Its derivative is zero where it gives zero, so the gradient to a hidden
-    /// feature of zero does not matter: it may be left at zero.
+    /// feature of zero does not matter: what is given there means nothing.
     Rectified,
-}
-
-/// Which gradients the backward pass must form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Gradient to the node features.
-    pub features: bool,
-    /// Gradient to the harmonics, hence to positions.
-    pub harmonics: bool,
-    /// Gradient to the hidden radial features.
-    pub hidden: bool,
-    /// Gradient to the last radial layer.
-    pub weight: bool,
-}
-
-/// Gradients of one convolution, shaped as what they belong to; empty where they were not wanted.
-pub(crate) struct ConvolutionGradients<T> {
-    pub(crate) features: Vec<T>,
-    pub(crate) harmonics: Vec<T>,
-    pub(crate) hidden: Vec<T>,
-    pub(crate) weight: Vec<T>,
-}
-
-/// Where the gradients of one tile go.
-struct TileGradients<'a, T> {
-    /// To the features and harmonics of the edges, in lanes.
-    x: &'a mut Packed<T>,
-    y: &'a mut Packed<T>,
-    /// Rows of the tile's edges.
-    hidden: &'a mut [T],
-    weight: &'a mut WeightGradient<T>,
-}
-
-/// Gradient rows of consecutive edges.
-struct EdgeRows<'a, T> {
-    edges: Range<usize>,
-    features: &'a mut [T],
-    harmonics: &'a mut [T],
-    hidden: &'a mut [T],
-}
-
-impl<'a, T> EdgeRows<'a, T> {
-    /// Splits the rows of the first edges off, up to `end`.
-    fn take(&mut self, end: usize) -> EdgeRows<'a, T> {
-        let (all, taken) = (self.edges.len().max(1), end - self.edges.start);
-        let first = |rows: &mut &'a mut [T]| {
-            let width = rows.len() / all;
-            let (mine, others) = std::mem::take(rows).split_at_mut(taken * width);
-            *rows = others;
-            mine
-        };
-        let rows = EdgeRows {
-            edges: self.edges.start..end,
-            features: first(&mut self.features),
-            harmonics: first(&mut self.harmonics),
-            hidden: first(&mut self.hidden),
-        };
-        self.edges.start = end;
-        rows
-    }
-
-    /// The rows of some of the edges.
-    fn of(&mut self, edges: &Range<usize>) -> EdgeRows<'_, T> {
-        let all = self.edges.len().max(1);
-        let [start, end] = [edges.start, edges.end].map(|edge| edge - self.edges.start);
-        let some = |rows: &'_ mut [T]| {
-            let width = rows.len() / all;
-            start * width..end * width
-        };
-        let [features, harmonics, hidden] =
-            [&mut *self.features, &mut *self.harmonics, &mut *self.hidden].map(some);
-        EdgeRows {
-            edges: edges.clone(),
-            features: &mut self.features[features],
-            harmonics: &mut self.harmonics[harmonics],
-            hidden: &mut self.hidden[hidden],
-        }
-    }
 }
 
 impl<'a, T: Real> Convolution<'a, T> {
@@ -199,6 +127,11 @@ impl<'a, T: Real> Convolution<'a, T> {
         self.layer().bias()
     }
 
+    /// Hidden features of an edge, and one more for the bias.
+    fn hidden_with_bias(&self) -> usize {
+        self.hidden_width + usize::from(self.bias().is_some())
+    }
+
     /// Hidden features of some edges for one radial network, `[edges, hidden_width]`.
     fn hidden_of(&self, radial: usize, edges: &Range<usize>) -> Matrix<'a, T> {
         let (width, stride) = (self.hidden_width, self.hidden_stride());
@@ -220,8 +153,9 @@ impl<'a, T: Real> Convolution<'a, T> {
 
     fn size(&self, groups: &[Group<'_, T>], pass: Pass) -> Size {
         let rows = self.row_offsets.windows(2).filter(|pair| pair[0] < pair[1]);
-        let hidden = self.hidden_width + usize::from(self.bias().is_some());
+        let hidden = self.hidden_with_bias();
         let may_be_sparse = self.hidden_kind == HiddenKind::Rectified
+            && hidden <= MOST_HIDDEN
             && groups.iter().any(|group| group.fits_strips(pass));
         Size {
             edges: self.num_edges(),

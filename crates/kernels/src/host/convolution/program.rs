@@ -75,7 +75,7 @@ pub(crate) enum Order {
     /// per row: its contraction with `weight`.
     RowSums,
     /// Per edge: as edge weights, of the hidden features that are not zero. What a zero would multiply is
-    /// never read: an infinite weight behind it does not show.
+    /// never read: an infinite weight behind it does not show. No gradient to a zero is formed.
     SparseEdgeWeights,
     /// Per edge, in its own frame: as edge weights, but block-diagonal in m.
     EdgeFrames,
@@ -204,8 +204,6 @@ pub(super) struct Program<'a, T> {
     /// The edges that have no frame, by the paths.
     pub(super) unframed: Option<Box<Unframed<'a, T>>>,
     pub(super) tiles: Vec<Tile>,
-    /// How many tiles go by strips together.
-    pub(super) together: usize,
 }
 
 impl<T> Program<'_, T> {
@@ -219,16 +217,11 @@ impl<T> Program<'_, T> {
         orders.any(|order| order != Order::SparseEdgeWeights)
     }
 
-    /// A run of tiles, cut at the same places whatever the run is: where a row is in several tiles, the order
-    /// of what is added to it depends on the cuts.
+    /// A run of tiles, cut after about [`EDGES_TOGETHER`] edges, at the same places whatever the run is: where
+    /// a row is in several tiles, the order of what is added to it depends on the cuts.
     pub(super) fn tiles_together(&self, run: Range<usize>) -> impl Iterator<Item = &[Tile]> {
-        let mut start = run.start;
-        std::iter::from_fn(move || {
-            let end = ((start / self.together + 1) * self.together).min(run.end);
-            let tiles = (start < run.end).then(|| &self.tiles[start..end]);
-            start = end;
-            tiles
-        })
+        let place = |tile: &Tile| tile.edges.start / EDGES_TOGETHER;
+        self.tiles[run].chunk_by(move |a, b| place(a) == place(b))
     }
 
     pub(super) fn has(&self, order: Order) -> bool {
@@ -246,7 +239,6 @@ impl<'a, T: Real> Convolution<'a, T> {
                 framing: None,
                 unframed: None,
                 tiles: tiles(self.row_offsets, EDGES, usize::MAX),
-                together: 1,
             };
         }
         let mut groups = groups(self.plan);
@@ -272,7 +264,6 @@ impl<'a, T: Real> Convolution<'a, T> {
             groups,
             framing,
             tiles: tiles(self.row_offsets, edges, rows),
-            together: EDGES_TOGETHER / edges,
         }
     }
 

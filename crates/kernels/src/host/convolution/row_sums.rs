@@ -5,11 +5,12 @@
 use steerable_harmonics::plan::Pair;
 
 use super::couple::{Sources, couple, couple_backward, kernel_entries};
+use super::gradients::TileGradients;
 use super::lanes::{LANES, Lanes, Packed};
 use super::last_layer::PackedWeight;
 use super::program::{Group, Order, PathProgram};
 use super::tiles::{Segment, Tile};
-use super::{Convolution, TileGradients, Wanted};
+use super::{Convolution, Wanted};
 use crate::host::matmul::{Matrix, add_product, set_product};
 use crate::host::real::Real;
 use crate::host::simd::{Instructions, Loop, dispatch};

@@ -11,13 +11,14 @@ use steerable_harmonics::plan::Pair;
 use super::active::{Active, ActiveHidden, FOUR};
 use super::cost::Pass;
 use super::couple_edges::{Couple, CoupleBackward};
+use super::gradients::EdgeRows;
 use super::lanes::{LANES, Lanes, Packed};
 use super::program::{Group, Order, Program};
 use super::radial_weights::Span;
 use super::strip_loops::{Backward, Forward, Half, Rows, RowsMut, ToHidden, ToWeight};
-use super::strips::{PathMatrix, Strip, Unit, rows_of};
+use super::strips::{PathMatrix, Strip, Unit};
 use super::tiles::Tile;
-use super::{Convolution, EDGES, EdgeRows, Wanted};
+use super::{Convolution, EDGES, Wanted};
 use crate::host::real::Real;
 use crate::host::simd::dispatch;
 
@@ -31,6 +32,8 @@ pub(super) struct Job<'a, T> {
 
 /// One thread.
 pub(super) struct SparseEdges<T> {
+    /// Whether it forms gradients.
+    backward: bool,
     spans: Vec<Held<T>>,
     buffers: Buffers<T>,
 }
@@ -77,6 +80,7 @@ impl<T: Real> SparseEdges<T> {
         let edges = if groups().next().is_some() { EDGES } else { 0 };
         let back = if backward { edges } else { 0 };
         Self {
+            backward,
             spans: Vec::new(),
             buffers: Buffers {
                 entries: vec![[T::ZERO; LANES]; edges / LANES * slots],
@@ -93,7 +97,7 @@ impl<T: Real> SparseEdges<T> {
     }
 
     /// Reads what the edges of some tiles have.
-    fn hold(&mut self, convolution: &Convolution<'_, T>, tiles: &[Tile], backward: bool) {
+    fn hold(&mut self, convolution: &Convolution<'_, T>, tiles: &[Tile]) {
         let mut held = 0;
         for tile in tiles {
             let mut rows = tile.rows_of_edges(convolution.row_offsets);
@@ -103,7 +107,7 @@ impl<T: Real> SparseEdges<T> {
                         edges: 0..0,
                         rows: Vec::new(),
                         harmonics: Packed::new(EDGES / LANES, convolution.harmonics_width),
-                        active: ActiveHidden::new(backward),
+                        active: ActiveHidden::new(self.backward),
                     });
                 }
                 let span = &mut self.spans[held];
@@ -126,7 +130,7 @@ impl<T: Real> SparseEdges<T> {
         out: &mut [T],
         first_row: usize,
     ) {
-        self.hold(job.convolution, tiles, false);
+        self.hold(job.convolution, tiles);
         for group in job.program.groups_in(Order::SparseEdgeWeights) {
             for span in &mut self.spans {
                 span.active.hold(job.convolution, group.radial, &span.edges);
@@ -145,7 +149,7 @@ impl<T: Real> SparseEdges<T> {
         rows: &mut EdgeRows<'_, T>,
         weight: &mut [Unit<T>],
     ) {
-        self.hold(job.convolution, tiles, true);
+        self.hold(job.convolution, tiles);
         for group in job.program.groups_in(Order::SparseEdgeWeights) {
             for span in &mut self.spans {
                 span.active.hold(job.convolution, group.radial, &span.edges);
@@ -180,11 +184,11 @@ impl<T: Real> Buffers<T> {
                 self.at_message
                     .extend((0..count).map(|edge| edge * numbers(pair)));
                 let matrix = PathMatrix::new(group, pair, index, Pass::Forward);
-                let rows = rows_of(job.convolution);
-                let weights = matrix.onwards(job.strips, rows);
+                let features = job.convolution.hidden_with_bias();
+                let weights = matrix.onwards(job.strips, features);
                 let own = own.expect("the buffer holds the messages of the largest group");
                 for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
-                    let (weight, next) = strip.of(weights, rows);
+                    let (weight, next) = strip.of(weights, features);
                     dispatch(Forward {
                         weight,
                         next,
@@ -229,7 +233,7 @@ impl<T: Real> Buffers<T> {
         let to_harmonics = wanted.harmonics;
         let pass = Pass::Backward { to_harmonics };
         let to_z = wanted.features || wanted.harmonics;
-        let rows = rows_of(job.convolution);
+        let features = job.convolution.hidden_with_bias();
         let list = list_len(job.convolution);
         let count = span.edges.len();
         if wanted.hidden {
@@ -246,7 +250,7 @@ impl<T: Real> Buffers<T> {
                 let (z, g) = (group.input.mul, pair.output.mul);
                 for strip in Strip::cut::<T>(matrix.rows, matrix.units) {
                     let to_radial = &mut self.to_radial[..count * strip.len()];
-                    let (own, next) = strip.of(matrix.onwards(job.strips, rows), rows);
+                    let (own, next) = strip.of(matrix.onwards(job.strips, features), features);
                     dispatch(Backward {
                         weight: own,
                         next,
@@ -281,8 +285,8 @@ impl<T: Real> Buffers<T> {
                         });
                     }
                     if wanted.weight {
-                        let to = matrix.onwards_mut(weight, rows);
-                        let (to, next) = strip.of_mut(to, rows);
+                        let to = matrix.onwards_mut(weight, features);
+                        let (to, next) = strip.of_mut(to, features);
                         dispatch(ToWeight {
                             to,
                             next,
@@ -355,5 +359,6 @@ impl<T: Real> Buffers<T> {
 
 /// Room for the hidden features of one edge.
 fn list_len<T: Real>(convolution: &Convolution<'_, T>) -> usize {
-    rows_of(convolution).next_multiple_of(FOUR)
+    let features = convolution.hidden_with_bias();
+    features.next_multiple_of(FOUR).max(FOUR)
 }

@@ -90,7 +90,7 @@ fn outer<I: Instructions, T: Real, const R: usize, const U: usize, const N: usiz
 /// Radial weights formed and applied.
 pub(super) struct Forward<'a, T> {
     pub(super) weight: &'a [Unit<T>],
-    /// What is read next.
+    /// What lies behind.
     pub(super) next: &'a [Unit<T>],
     pub(super) active: &'a ActiveHidden<T>,
     pub(super) strip: Strip,
@@ -131,7 +131,7 @@ impl<T: Real> Loop for Forward<'_, T> {
 /// The transposes of [`Forward`], with input channels side by side.
 pub(super) struct Backward<'a, T> {
     pub(super) weight: &'a [Unit<T>],
-    /// What is read next.
+    /// What lies behind.
     pub(super) next: &'a [Unit<T>],
     pub(super) active: &'a ActiveHidden<T>,
     pub(super) strip: Strip,
@@ -181,7 +181,7 @@ impl<T: Real> Loop for Backward<'_, T> {
 /// `to[feature, column] += sum over edges of hidden[edge, feature] to_radial[edge, column]`
 pub(super) struct ToWeight<'a, T> {
     pub(super) to: &'a mut [Unit<T>],
-    /// What is added to next.
+    /// What lies behind.
     pub(super) next: &'a [Unit<T>],
     pub(super) active: &'a ActiveHidden<T>,
     pub(super) to_radial: &'a [Unit<T>],

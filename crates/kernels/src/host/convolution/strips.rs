@@ -44,7 +44,7 @@ impl Strip {
         self.rows * self.units
     }
 
-    /// Its part of a matrix, where each unit has `numbers`, and what lies behind it.
+    /// Its part of a matrix, where each unit has `numbers`, and what lies behind it: mostly what is read next.
     pub(super) fn of<'s, U>(&self, matrix: &'s [U], numbers: usize) -> (&'s [U], &'s [U]) {
         matrix[self.before * numbers..].split_at(self.len() * numbers)
     }
@@ -188,11 +188,6 @@ impl PathMatrix {
     }
 }
 
-/// Rows of a strip: hidden features, and one for the bias.
-pub(super) fn rows_of<T: Real>(convolution: &Convolution<'_, T>) -> usize {
-    convolution.hidden_width + usize::from(convolution.bias().is_some())
-}
-
 /// Gives the groups that go by strips their places, one behind the other.
 pub(super) fn place<T>(groups: &mut [Group<'_, T>]) {
     let mut units = 0;
@@ -214,7 +209,7 @@ pub(super) fn gradient<T: Real>(
     convolution: &Convolution<'_, T>,
     program: &Program<'_, T>,
 ) -> Vec<Unit<T>> {
-    vec![Unit::ZERO; units_of(program) * rows_of(convolution)]
+    vec![Unit::ZERO; units_of(program) * convolution.hidden_with_bias()]
 }
 
 /// The strips that a pass reads, `[strip, hidden, unit]`.
@@ -223,7 +218,7 @@ pub(super) fn pack<T: Real>(
     program: &Program<'_, T>,
     pass: Pass,
 ) -> Vec<Unit<T>> {
-    let rows = rows_of(convolution);
+    let rows = convolution.hidden_with_bias();
     let mut strips = vec![Unit::ZERO; units_of(program) * rows];
     let matrices = PathMatrix::all(program, pass);
     let lengths = matrices.iter().map(|matrix| matrix.len() * rows);
@@ -254,7 +249,7 @@ fn fill<T: Real>(
     }
 }
 
-/// Writes rows of the gradient to the layer, from one on: the sum of gradients to the strips of backward passes.
+/// Writes rows of the gradient to the layer, from one on: the sum of what the threads have for the strips.
 pub(super) fn unpack<T: Real>(
     gradients: &[Vec<Unit<T>>],
     first_row: usize,
@@ -265,7 +260,10 @@ pub(super) fn unpack<T: Real>(
     let Some((first, others)) = gradients.split_first() else {
         return;
     };
-    let (all, rows) = (convolution.plan.num_weights(), rows_of(convolution));
+    let (all, rows) = (
+        convolution.plan.num_weights(),
+        convolution.hidden_with_bias(),
+    );
     let to_harmonics = false;
     for matrix in PathMatrix::all(program, Pass::Backward { to_harmonics }) {
         let [_, by_column] = matrix.strides;

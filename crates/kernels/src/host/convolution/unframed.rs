@@ -47,7 +47,6 @@ impl<'a, T: Real> Unframed<'a, T> {
                 framing: None,
                 unframed: None,
                 tiles: tiles(&row_offsets, EDGES, usize::MAX),
-                together: 1,
             },
             row_offsets,
             edges: edges.to_vec(),

@@ -1,4 +1,4 @@
-//! What one thread does: tile after tile, in buffers of its own.
+//! What one thread does, in buffers of its own: tile after tile, but groups by strips over many tiles each.
 
 use std::ops::Range;
 
@@ -7,6 +7,7 @@ use steerable_harmonics::plan::Weighting;
 use super::channel_wise::ChannelWise;
 use super::edge_frames::{self, EdgeFrames};
 use super::edge_weights::EdgeWeights;
+use super::gradients::{EdgeRows, TileGradients};
 use super::lanes::Packed;
 use super::last_layer::{Layer, PackedWeight, WeightGradient};
 use super::program::{Group, Order, Program};
@@ -14,7 +15,7 @@ use super::row_sums::{Job, RowSums};
 use super::sparse_edges::{self, SparseEdges};
 use super::strips::{self, Unit};
 use super::tiles::{Segment, Tile};
-use super::{Convolution, EdgeRows, TileGradients, Wanted, row};
+use super::{Convolution, Wanted, row};
 use crate::host::real::Real;
 
 /// What is read of a tile: its segments, the features of the sources and the harmonics.
@@ -30,9 +31,6 @@ impl<T: Real> Loaded<T> {
     fn load(&mut self, convolution: &Convolution<'_, T>, tile: &Tile) {
         self.segments.clear();
         self.segments.extend(tile.segments(convolution.row_offsets));
-        self.rows.clear();
-        self.rows
-            .extend(tile.rows_of_edges(convolution.row_offsets));
         let edges = || tile.edges.clone();
         self.x
             .load(edges().map(|edge| convolution.features_of(edge)));
@@ -224,8 +222,8 @@ impl<T: Real> Worker<T> {
         }
     }
 
-    /// The gradients for a run of tiles. `rows` are those of their edges, that to the features of whatever
-    /// numbers.
+    /// The gradients for a run of tiles. `rows` are those of their edges: to harmonics and hidden features is
+    /// added, what the features had is overwritten.
     pub(super) fn backward(
         &mut self,
         convolution: &Convolution<'_, T>,
@@ -292,6 +290,9 @@ impl<T: Real> Worker<T> {
             self.row_sums.backward(job, grad, wanted, &mut gradients);
         }
         if program.has(Order::EdgeWeights) || program.framing.is_some() {
+            let rows = &mut self.tile.rows;
+            rows.clear();
+            rows.extend(tile.rows_of_edges(convolution.row_offsets));
             self.messages
                 .load(self.tile.rows.iter().map(|&at| row(grad, at, dim_out)));
             let read = (&self.tile.x, &self.tile.y, &self.messages);

@@ -91,7 +91,7 @@ impl<T: Real> Case<T> {
 
     /// 512 edges, as many into each row, from degrees 0 to `l` into the same, 32 hidden features, about half
     /// of them zero where they are rectified.
-    fn regular(l: usize, channels: usize, edges_in_a_row: usize, is_rectified: bool) -> Self {
+    fn regular(l: usize, channels: usize, edges_in_a_row: usize, hidden_kind: HiddenKind) -> Self {
         let irreps = Irreps::uniform_so3(channels, l);
         let irreps = irreps.to_string();
         let plan = full_plan((&irreps, &irreps), RadialSharing::PerPair, None);
@@ -104,11 +104,11 @@ impl<T: Real> Case<T> {
             (32, 0),
             Normalization::Component,
         );
-        if is_rectified {
+        if hidden_kind == HiddenKind::Rectified {
             let negative = case.hidden.iter_mut().filter(|value| **value < T::ZERO);
             negative.for_each(|value| *value = T::ZERO);
-            case.hidden_kind = HiddenKind::Rectified;
         }
+        case.hidden_kind = hidden_kind;
         case
     }
 
@@ -334,7 +334,7 @@ fn frames_are_chosen_for_high_degrees_and_few_edges_in_a_row() {
         (1, 16, 1, false),
         (2, 16, 16, false),
     ] {
-        let case = Case::<f64>::regular(l, channels, edges_in_a_row, false);
+        let case = Case::<f64>::regular(l, channels, edges_in_a_row, HiddenKind::Any);
         for pass in [Pass::Forward, GRADIENTS] {
             let chooses = case.chooses_frames(pass);
             assert_eq!(
@@ -349,7 +349,7 @@ fn frames_are_chosen_for_high_degrees_and_few_edges_in_a_row() {
 
 #[test]
 fn chosen_frames_give_what_the_paths_give_and_the_same_bits_each_time() {
-    let case = Case::<f64>::regular(5, 8, 2, false);
+    let case = Case::<f64>::regular(5, 8, 2, HiddenKind::Any);
     assert!([Pass::Forward, GRADIENTS].map(|pass| case.chooses_frames(pass)) == [true; 2]);
     let by_paths = case.results(Order::EdgeWeights);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
@@ -407,13 +407,13 @@ fn the_chosen_order_is_near_the_fastest() {
     ];
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     pool.expect("a thread").install(|| {
-        for ((l, channels), is_rectified) in SHAPES
+        for ((l, channels), kind) in SHAPES
             .into_iter()
-            .flat_map(|shape| [(shape, false), (shape, true)])
-            .filter(|&((_, channels), is_rectified)| channels % LANES == 0 || !is_rectified)
+            .flat_map(|shape| [(shape, HiddenKind::Any), (shape, HiddenKind::Rectified)])
+            .filter(|&((_, channels), kind)| channels % LANES == 0 || kind == HiddenKind::Any)
         {
             for edges_in_a_row in [1, 16, 64] {
-                let case = Case::<f32>::regular(l, channels, edges_in_a_row, is_rectified);
+                let case = Case::<f32>::regular(l, channels, edges_in_a_row, kind);
                 let convolution = case.convolution();
                 // Sums over the one edge of a row save nothing and take long; other channels than
                 // whole units do not fit the strips.
@@ -438,7 +438,10 @@ fn the_chosen_order_is_near_the_fastest() {
                         ),
                     })
                     .collect();
-                let zeros = if is_rectified { "half" } else { "none" };
+                let zeros = match kind {
+                    HiddenKind::Any => "none",
+                    HiddenKind::Rectified => "half",
+                };
                 println!(
                     "| {l} | {channels} | {edges_in_a_row} | {zeros} | {} |",
                     cells.join(" | ")

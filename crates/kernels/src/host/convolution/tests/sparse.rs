@@ -18,9 +18,18 @@ impl<T: Real> Case<T> {
         hidden_width: usize,
         bias: usize,
     ) -> Self {
+        Self::rectified_on(offsets(40), irreps, sharing, (hidden_width, bias))
+    }
+
+    fn rectified_on(
+        row_offsets: Vec<i32>,
+        irreps: (&str, &str),
+        sharing: RadialSharing,
+        (hidden_width, bias): (usize, usize),
+    ) -> Self {
         let plan = full_plan(irreps, sharing, None);
-        let row_offsets = offsets(40);
-        let edges = row_offsets[40] as usize;
+        let rows = row_offsets.len() - 1;
+        let edges = row_offsets[rows] as usize;
         let stride = plan.num_radials() * hidden_width;
         let hidden = numbers(edges * stride, 3).into_iter().enumerate();
         let hidden = hidden.map(|(at, h)| match at / stride % 9 {
@@ -36,7 +45,7 @@ impl<T: Real> Case<T> {
             hidden_width,
             weight: of(numbers((hidden_width + bias) * plan.num_weights(), 4)),
             src: (0..edges).map(|e| (e * 7 % 20) as i32).collect(),
-            grad: of(numbers(40 * plan.irreps_out().dim(), 5)),
+            grad: of(numbers(rows * plan.irreps_out().dim(), 5)),
             row_offsets,
             plan,
         }
@@ -111,7 +120,7 @@ fn all_orders_agree<T: Real>(tolerance: f64) {
         RadialSharing::PerPair,
     ];
     for ((irreps, counts, groups), sharing) in SHAPES.into_iter().zip(sharings) {
-        for (hidden_width, bias) in [(0, 1), (6, 0), (32, 1), (70, 0)] {
+        for (hidden_width, bias) in [(0, 0), (0, 1), (6, 0), (32, 1), (70, 0)] {
             let case = Case::<T>::rectified(irreps, sharing, hidden_width, bias);
             if sharing == RadialSharing::PerPair {
                 let of = |pass| case.by_strips(pass);
@@ -187,11 +196,63 @@ fn with_rows<T: Real>(mut case: Case<T>, edges_in_a_row: usize) -> Case<T> {
 fn zeros_send_a_convolution_to_the_sparse_order() {
     let irreps = ("32x0 + 32x1 + 32x2", "32x0 + 32x1 + 32x2");
     let case = Case::<f32>::rectified(irreps, RadialSharing::PerPair, 32, 0);
-    let case = with_rows(case, 1);
+    let mut case = with_rows(case, 1);
     for pass in [Pass::Forward, GRADIENTS] {
         let convolution = case.convolution();
         let program = convolution.program(None, pass);
         assert!(program.has(Order::SparseEdgeWeights), "{pass:?}");
+    }
+    // The gradient to a zero matters where no ReLU is known of.
+    case.hidden_kind = HiddenKind::Any;
+    for pass in [Pass::Forward, GRADIENTS] {
+        let convolution = case.convolution();
+        let program = convolution.program(None, pass);
+        assert!(!program.has(Order::SparseEdgeWeights), "{pass:?}");
+    }
+    let [chosen, by_edges] =
+        [None, Some(Order::EdgeWeights)].map(|order| case.gradients(ALL, order).hidden);
+    let apart = largest_difference(&in_double(&chosen), &in_double(&by_edges));
+    assert!(apart < 1e-5, "{apart:e} apart");
+}
+
+/// Rows of 0 to 6 edges, and in their midst one of 1500.
+fn long_row() -> Vec<i32> {
+    let mut row_offsets = vec![0];
+    for row in 0..500 {
+        let degree = if row == 250 { 1500 } else { row % 7 };
+        row_offsets.push(row_offsets[row] + degree as i32);
+    }
+    row_offsets
+}
+
+#[test]
+fn many_edges_give_the_same_values_whatever_the_threads() {
+    for (irreps, order) in [
+        (
+            ("16x0 + 32x1", "32x0 + 16x1"),
+            Some(Order::SparseEdgeWeights),
+        ),
+        (("32x0 + 32x1 + 8x2", "32x0 + 32x2 + 8x1"), None),
+    ] {
+        let sharing = RadialSharing::PerPair;
+        let case = Case::<f64>::rectified_on(long_row(), irreps, sharing, (32, 1));
+        let convolution = case.convolution();
+        let program = convolution.program(order, Pass::Forward);
+        let run = 0..program.tiles.len();
+        assert!(program.has(Order::SparseEdgeWeights) && program.tiles_together(run).count() > 2);
+        assert_eq!(program.has_lanes(), order.is_none());
+        let by_edges = case.all_results(Order::EdgeWeights);
+        let of_threads = [1, 2, 3, 5].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.expect("threads").install(|| case.all_results(order))
+        });
+        for found in &of_threads {
+            assert!(found[0] == of_threads[0][0], "{irreps:?}: other bits");
+            for (what, (a, b)) in found.iter().zip(&by_edges).enumerate() {
+                let apart = largest_difference(a, b);
+                assert!(apart < 1e-13, "{irreps:?}, result {what}: {apart:e} apart");
+            }
+        }
     }
 }
 
