@@ -108,7 +108,7 @@ impl<T> Group<'_, T> {
     pub(crate) fn parts(&self) -> usize {
         match self.order {
             Order::EdgeFrames => self.frame.joints.len(),
-            _ => self.paths.len(),
+            Order::EdgeWeights | Order::RowSums | Order::SparseEdgeWeights => self.paths.len(),
         }
     }
 
@@ -122,7 +122,9 @@ impl<T> Group<'_, T> {
             let per_part = self.input.mul * pair.output.mul;
             let first = match self.order {
                 Order::EdgeFrames => folded,
-                _ => pair.weights.start,
+                Order::EdgeWeights | Order::RowSums | Order::SparseEdgeWeights => {
+                    pair.weights.start
+                }
             };
             folded += self.parts() * per_part;
             first + parts.start * per_part..first + parts.end * per_part
