@@ -186,7 +186,7 @@ pub trait ConvolutionOps: Backend {
         let _ = edges_by_src;
         let floats = [features, harmonics, hidden, weight];
         let ints = [src, src_offsets, row_offsets];
-        convolve_backward_on_host::<Self>(grad, floats, ints, (&plan, hidden_kind), wanted)
+        convolve_backward_on_host::<Self>(grad, floats, ints, &plan, hidden_kind, wanted)
     }
 }
 
@@ -262,7 +262,8 @@ pub(crate) fn convolve_backward_on_host<B: Backend>(
     grad: FloatTensor<B>,
     floats: [FloatTensor<B>; 4],
     ints: [IntTensor<B>; 3],
-    (plan, hidden_kind): (&ConvolutionPlan, HiddenKind),
+    plan: &ConvolutionPlan,
+    hidden_kind: HiddenKind,
     wanted: Wanted,
 ) -> (
     FloatTensor<B>,

@@ -252,8 +252,14 @@ impl ConvolutionOps for CubeBackend {
         let floats = [features, harmonics, hidden, weight];
         if !has_kernels(floats[0].dtype) {
             let ints = [src, src_offsets, row_offsets];
-            let known = (&*plan, hidden_kind);
-            return convolve_backward_on_host::<Self>(grad, floats, ints, known, wanted);
+            return convolve_backward_on_host::<Self>(
+                grad,
+                floats,
+                ints,
+                &plan,
+                hidden_kind,
+                wanted,
+            );
         }
         let convolution = Convolution::new(floats, src, row_offsets, plan);
         let zeros = |wanted: bool, like: &CubeTensor| {

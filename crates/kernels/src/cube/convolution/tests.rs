@@ -118,7 +118,8 @@ fn agrees_with_the_host(plan: ConvolutionPlan, sizes: Sizes) {
         grad,
         inputs,
         [src, sources, rows],
-        (&plan, HiddenKind::Any),
+        &plan,
+        HiddenKind::Any,
         ALL,
     );
     // The longest sum, of which each term is rounded.

@@ -101,7 +101,7 @@ impl<T: Real> ActiveHidden<T> {
         self.held = wanted;
         let rows = convolution.hidden_of(radial, edges);
         let bias = convolution.bias().map(|_| T::ONE);
-        let features = rows.cols + usize::from(bias.is_some());
+        let features = convolution.hidden_with_bias();
         self.by_edge.clear(rows.rows, features);
         let numbers = |edge: usize| {
             let row = &rows.data[edge * rows.row_stride..][..rows.cols];

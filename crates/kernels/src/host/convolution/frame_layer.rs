@@ -198,7 +198,7 @@ impl<T: Real> FoldedLayer<T> {
                 folds.push(fold);
             }
         }
-        let rows = layer.hidden + usize::from(layer.bias().is_some());
+        let rows = layer.hidden_with_bias();
         let mut numbers = vec![T::ZERO; rows * columns];
         let rows = numbers
             .chunks_exact_mut(columns.max(1))

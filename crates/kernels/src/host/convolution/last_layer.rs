@@ -13,7 +13,7 @@ use super::strips::{self, Unit};
 use super::{Convolution, Wanted};
 use crate::host::matmul::Matrix;
 use crate::host::real::{Real, axpy};
-use crate::host::tasks::run_all;
+use crate::host::tasks::{run_all, split_mut};
 
 /// Columns of a layer that a task rearranges.
 const COLUMNS: usize = 1024;
@@ -69,6 +69,11 @@ impl<'a, T: Real> Layer<'a, T> {
                 }
             }
         });
+    }
+
+    /// Hidden features, and one more for the bias.
+    pub(super) fn hidden_with_bias(&self) -> usize {
+        self.hidden + usize::from(self.bias().is_some())
     }
 
     /// `[columns]`
@@ -155,15 +160,18 @@ impl<T: Real> PackedWeight<T> {
     ) -> Vec<(&'g Group<'p, T>, &'p Pair, &'a mut [T])> {
         let mut pairs: Vec<_> = pairs_in(program, Order::RowSums).collect();
         pairs.sort_by_key(|(_, pair)| pair.weights.start);
-        let (mut rest, mut before) = (&mut self.numbers[..], 0);
-        let place = |(group, pair): (_, &'p Pair)| {
-            let [start, end] = [pair.weights.start, pair.weights.end].map(|at| at * hidden);
-            let (_, from_start) = std::mem::take(&mut rest).split_at_mut(start - before);
-            let (own, behind) = from_start.split_at_mut(end - start);
-            (rest, before) = (behind, end);
-            (group, pair, own)
-        };
-        pairs.into_iter().map(place).collect()
+        let mut before = 0;
+        let lengths = pairs.iter().flat_map(|(_, pair)| {
+            let gap = pair.weights.start - before;
+            before = pair.weights.end;
+            [gap * hidden, pair.weights.len() * hidden]
+        });
+        let pieces = split_mut(&mut self.numbers, lengths);
+        let own = pieces.into_iter().skip(1).step_by(2);
+        let places = pairs.into_iter().zip(own);
+        places
+            .map(|((group, pair), own)| (group, pair, own))
+            .collect()
     }
 
     /// With zeros for the pairs that sum rows first.

@@ -42,7 +42,7 @@ pub use self::gradients::Wanted;
 use self::cost::{MOST_HIDDEN, Pass, Size};
 use self::gradients::EdgeRows;
 use self::lanes::LANES;
-use self::last_layer::{Layer, PackedWeight, WeightGradient};
+use self::last_layer::{Layer, PackedWeight};
 use self::program::{Group, Order, Program};
 use self::tiles::{Tile, split_at_rows};
 use self::worker::Worker;
@@ -129,7 +129,7 @@ impl<'a, T: Real> Convolution<'a, T> {
 
     /// Hidden features of an edge, and one more for the bias.
     fn hidden_with_bias(&self) -> usize {
-        self.hidden_width + usize::from(self.bias().is_some())
+        self.layer().hidden_with_bias()
     }
 
     /// Hidden features of some edges for one radial network, `[edges, hidden_width]`.
@@ -297,19 +297,15 @@ impl<'a, T: Real> Convolution<'a, T> {
         if !wanted.weight {
             return Vec::new();
         }
-        let mut strips = Vec::new();
-        let mut sums: Option<[WeightGradient<T>; 2]> = None;
+        let mut workers = workers.into_iter();
+        let first = workers.next().expect("there is a worker");
+        let (mut sum, mut folded) = (first.to_weight, first.to_folded);
+        let mut strips = vec![first.to_strips];
         for worker in workers {
+            sum.add(&worker.to_weight);
+            folded.add(&worker.to_folded);
             strips.push(worker.to_strips);
-            match &mut sums {
-                None => sums = Some([worker.to_weight, worker.to_folded]),
-                Some([sum, folded]) => {
-                    sum.add(&worker.to_weight);
-                    folded.add(&worker.to_folded);
-                }
-            }
         }
-        let [mut sum, folded] = sums.expect("there is a worker");
         if let Some(framing) = &program.framing {
             framing.layer.unfold(&folded, &mut sum);
         }
